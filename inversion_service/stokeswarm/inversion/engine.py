@@ -48,7 +48,7 @@ class Slot:
 
 
 class Job(Protocol[Results]):
-    """A validated request, ready to run pixel by pixel from any slot (thread-safe, no shared mutable state)."""
+    """A validated request, ready to run pixel by pixel from any slot: thread-safe, no shared state."""
 
     @property
     def batch(self) -> int:

@@ -25,6 +25,8 @@ _TO_NUMPY: Final[dict[int, np.dtype[Any]]] = {
 }
 _FROM_NUMPY: Final = {dtype: code for code, dtype in _TO_NUMPY.items()}
 MAX_DIMENSIONS: Final = 8
+#: a protobuf message cannot be larger; a shape that claims more is damaged, even where one axis is empty
+MAX_BYTES: Final = 2**31
 
 
 def to_array(values: npt.ArrayLike) -> pb.Array:
@@ -80,8 +82,11 @@ def from_array(
     if dtype is not None and np.dtype(dtype).newbyteorder("<") != found:
         raise InvalidArgumentError(f"{name}: expected dtype {np.dtype(dtype).name}, found {found.name}")
     dimensions = tuple(message.shape)
-    if len(dimensions) > MAX_DIMENSIONS or any(n < 0 for n in dimensions):
-        raise InvalidArgumentError(f"{name}: shape {dimensions[:MAX_DIMENSIONS]} is not a shape")
+    if len(dimensions) > MAX_DIMENSIONS:
+        raise InvalidArgumentError(f"{name}: {len(dimensions)} dimensions, at most {MAX_DIMENSIONS}")
+    # counted without the empty axes: numpy refuses (0, 2**62) although it holds nothing
+    if any(n < 0 for n in dimensions) or math.prod(n or 1 for n in dimensions) * found.itemsize > MAX_BYTES:
+        raise InvalidArgumentError(f"{name}: shape {dimensions} of {found.name} is not a shape")
     expected = math.prod(dimensions) * found.itemsize
     if expected != len(message.data):
         raise InvalidArgumentError(

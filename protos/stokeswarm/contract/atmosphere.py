@@ -117,15 +117,18 @@ class Atmosphere:
     def take(self, pixels: npt.ArrayLike) -> Self:
         """The atmospheres of some pixels, in that order (indices or a boolean mask)."""
         chosen = np.asarray(pixels)
+        if chosen.size == 0:  # numpy makes an empty list float64, which is no index
+            chosen = chosen.astype(np.intp)
         return replace(self, **{name: array[chosen] for name, array in self.arrays().items()})
 
     def resample(self, log_tau: npt.ArrayLike) -> Self:
         """Interpolate onto another depth axis.
 
-        Shape-preserving cubic (Fritsch & Carlson 1980) inside, so that no new extremum appears; the
-        temperature goes on with the slope of its two last points outside, everything else stays constant.
-        Angles are taken as they are (unwrapped by the caller where a 180° jump matters). Pressures, density
-        and height are dropped: they no longer satisfy hydrostatic equilibrium.
+        Shape-preserving cubic inside (Fritsch & Butland 1984, SIAM J. Sci. Stat. Comput. 5, 300), so that no
+        new extremum appears; outside, the temperature goes on with the slope of its two last points and
+        everything else stays constant. Angles are taken as they are (unwrapped by the caller where a 180°
+        jump matters). Pressures, density and height are dropped: they no longer satisfy hydrostatic
+        equilibrium.
 
         Parameters
         ----------
@@ -180,7 +183,7 @@ def _resample(old: Floats, values: Floats, new: Floats, *, extrapolate: bool) ->
     x, y = old[::-1], values[..., ::-1]
     h = np.diff(x)
     slope = np.diff(y, axis=-1) / h
-    derivative = _fritsch_carlson(h, slope)
+    derivative = _fritsch_butland(h, slope)
     inside = np.clip(new, x[0], x[-1])
     i = np.clip(np.searchsorted(x, inside, side="right") - 1, 0, x.size - 2)
     t = (inside - x[i]) / h[i]
@@ -196,8 +199,8 @@ def _resample(old: Floats, values: Floats, new: Floats, *, extrapolate: bool) ->
     return np.ascontiguousarray(result)
 
 
-def _fritsch_carlson(h: Floats, slope: Floats) -> Floats:
-    """Node derivatives: weighted harmonic mean of the neighbouring slopes, 0 at extrema."""
+def _fritsch_butland(h: Floats, slope: Floats) -> Floats:
+    """Node derivatives (n,) of Fritsch & Butland 1984: weighted harmonic mean of the slopes, 0 at extrema."""
     n = h.size + 1
     derivative = np.empty((*slope.shape[:-1], n))
     derivative[..., 0], derivative[..., -1] = slope[..., 0], slope[..., -1]

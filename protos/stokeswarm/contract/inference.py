@@ -82,6 +82,10 @@ class Prediction:
         n_pixel = len(self.atmosphere)
         if self.novelty.shape != (n_pixel,) or len(self.status) != n_pixel or len(self.message) != n_pixel:
             raise InvalidArgumentError(f"prediction: novelty, status and message must have {n_pixel} entries")
+        if self.error is not None and len(self.error) != n_pixel:
+            raise InvalidArgumentError(
+                f"prediction: error: expected {n_pixel} pixels, found {len(self.error)}"
+            )
 
     def __len__(self) -> int:
         return len(self.atmosphere)

@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from stokeswarm.contract.atmosphere import STRATIFIED, Atmosphere, Floats
 from stokeswarm.contract.errors import InvalidArgumentError
-from stokeswarm.contract.plan import Plan
+from stokeswarm.contract.plan import QUANTITIES, Plan
 from stokeswarm.contract.spectra import Spectra
 from stokeswarm.contract.status import Status
 
@@ -55,6 +55,13 @@ def _check_components(parts: tuple[Atmosphere, ...], n_pixel: int, name: str) ->
             raise InvalidArgumentError(
                 f"{name} of component {number}: expected {n_pixel} pixels, found {len(atmosphere)}"
             )
+
+
+def _check_entries(results: object, names: tuple[str, ...], count: int) -> None:
+    for name in names:
+        found = len(getattr(results, name))
+        if found != count:
+            raise InvalidArgumentError(f"{name}: expected {count} entries, found {found}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,12 +169,8 @@ class InvertResults:
 
     def __post_init__(self) -> None:
         k = len(self.status)
-        for name in ("pixel", "message", "fit", "chi2", "chi2_stokes", "chi2_engine"):
-            if len(getattr(self, name)) != k:
-                raise InvalidArgumentError(f"{name}: expected {k} entries, found {len(getattr(self, name))}")
-        for name in ("cycles", "best_cycle", "iterations", "seconds"):
-            if len(getattr(self, name)) != k:
-                raise InvalidArgumentError(f"{name}: expected {k} entries, found {len(getattr(self, name))}")
+        _check_entries(self, ("pixel", "message", "fit", "chi2", "chi2_stokes", "chi2_engine"), k)
+        _check_entries(self, ("cycles", "best_cycle", "iterations", "seconds"), k)
         _check_components(self.atmosphere, k, "atmosphere")
         _check_components(self.uncertainty, k, "uncertainty")
 
@@ -263,6 +266,11 @@ class SynthesizeResults:
     stokes: npt.NDArray[np.float32]
     atmosphere: tuple[Atmosphere, ...]
 
+    def __post_init__(self) -> None:
+        k = len(self.status)
+        _check_entries(self, ("pixel", "message", "stokes"), k)
+        _check_components(self.atmosphere, k, "atmosphere")
+
     def __len__(self) -> int:
         return len(self.status)
 
@@ -286,8 +294,6 @@ class ResponseRequest:
     quantities: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        from stokeswarm.contract.plan import QUANTITIES
-
         object.__setattr__(self, "pixel", _check_pixels(self.pixel, len(self.atmosphere)))
         object.__setattr__(self, "mu", _check_mu(self.mu, len(self.atmosphere)))
         object.__setattr__(self, "wavelength", np.ascontiguousarray(self.wavelength, dtype=np.float64))
@@ -321,6 +327,9 @@ class ResponseResults:
     quantities: tuple[str, ...]
     response: npt.NDArray[np.float32]
     stokes: npt.NDArray[np.float32]
+
+    def __post_init__(self) -> None:
+        _check_entries(self, ("pixel", "message", "response", "stokes"), len(self.status))
 
     def __len__(self) -> int:
         return len(self.status)

@@ -18,7 +18,6 @@ from stokeswarm.contract.codec import (
     status_from_proto,
     status_to_proto,
 )
-from stokeswarm.contract.errors import InvalidArgumentError
 from stokeswarm.contract.inference import ModelInfo, Prediction
 from stokeswarm.contract.inversion import (
     EngineInfo,
@@ -169,9 +168,14 @@ def synthesize_results_to_proto(results: SynthesizeResults) -> inversion_pb2.Syn
 
 
 def synthesize_results_from_proto(message: inversion_pb2.SynthesizeResults) -> SynthesizeResults:
-    """Message → synthesize results."""
+    """Message → synthesize results, validated.
+
+    Raises
+    ------
+    InvalidArgumentError
+        An array is damaged or the counts disagree.
+    """
     pixel = from_array(message.pixel, "pixel", dtype=np.int64, shape=(None,))
-    _check_count(pixel.size, len(message.status), len(message.message))
     return SynthesizeResults(
         pixel=pixel,
         status=status_from_proto(message.status),
@@ -222,9 +226,14 @@ def response_results_to_proto(results: ResponseResults) -> inversion_pb2.Respons
 
 
 def response_results_from_proto(message: inversion_pb2.ResponseFunctionsResults) -> ResponseResults:
-    """Message → response-function results."""
+    """Message → response-function results, validated.
+
+    Raises
+    ------
+    InvalidArgumentError
+        An array is damaged or the counts disagree.
+    """
     pixel = from_array(message.pixel, "pixel", dtype=np.int64, shape=(None,))
-    _check_count(pixel.size, len(message.status), len(message.message))
     shape = (pixel.size, len(message.quantities), None, 4, None)
     return ResponseResults(
         pixel=pixel,
@@ -328,8 +337,3 @@ def prediction_from_proto(message: inference_pb2.PredictResponse) -> Prediction:
         message=tuple(message.message),
         error=atmosphere_from_proto(message.error, "error") if message.HasField("error") else None,
     )
-
-
-def _check_count(expected: int, *found: int) -> None:
-    if any(n != expected for n in found):
-        raise InvalidArgumentError(f"results: expected {expected} statuses and messages, found {found}")

@@ -156,9 +156,11 @@ class Region:
         _finite(f"region {self.name!r} start [Å]", self.start, 2000.0, 120000.0)
         _finite(f"region {self.name!r} stop [Å]", self.stop, self.start, 120000.0)
         _finite(f"region {self.name!r} step [Å]", self.step, 0.0, 100.0)
-        if self.step and self.n_wavelength > MAX_WAVELENGTHS:
+        # compared as a quotient: a step near zero overflows any number of samples
+        if self.step and (self.stop - self.start) / self.step > MAX_WAVELENGTHS - 1:
             raise PlanError(
-                f"region {self.name!r}: {self.n_wavelength} wavelengths, at most {MAX_WAVELENGTHS}"
+                f"region {self.name!r}: a step of {self.step:g} Å asks for more than {MAX_WAVELENGTHS} "
+                f"wavelengths from {self.start:g} to {self.stop:g} Å"
             )
 
     @property
@@ -404,16 +406,21 @@ class Plan:
             A sample belongs to no region, or a region has no sample or not one increasing run of them.
         """
         axis = check_wavelength(wavelength)
+        if axis.size > MAX_WAVELENGTHS:
+            raise SpectraError(f"wavelength: {axis.size} samples, at most {MAX_WAVELENGTHS}")
         owner = np.full(axis.size, -1)
         for number, region in enumerate(self.regions):
             margin = 0.51 * region.step if region.step else 1e-6
-            owner[(axis >= region.start - margin) & (axis <= region.stop + margin)] = number
+            near = (axis >= region.start - margin) & (axis <= region.stop + margin)
+            # a neighbour's margin must not take what lies inside a region
+            inside = (axis >= region.start - 1e-6) & (axis <= region.stop + 1e-6)
+            owner[(near & (owner < 0)) | inside] = number
         if (owner < 0).any():
             first = int(np.flatnonzero(owner < 0)[0])
             ranges = "; ".join(f"{r.name} {r.start:.3f}–{r.stop:.3f}" for r in self.regions)
             raise SpectraError(
                 f"wavelength: sample {first} at {axis[first]:.4f} Å lies in none of the plan's regions "
-                f"({ranges}); expected air wavelengths in Å (those in vacuum are about 1.7 Å larger at 6300 Å)"
+                f"({ranges}); expected air wavelengths in Å (vacuum ones are about 1.7 Å larger at 6300 Å)"
             )
         slices = []
         for number, region in enumerate(self.regions):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final, NamedTuple
+from typing import Final, Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -11,17 +11,19 @@ from stokeswarm.inversion.engines.lte.partition import ln_partition_spline
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
+Opacity = Literal["sir", "published"]
 
 N_ELEMENTS: Final = 92
 
-SYMBOLS: Final = tuple(
-    """
-    H  He Li Be B  C  N  O  F  Ne Na Mg Al Si P  S  Cl Ar K  Ca Sc Ti V  Cr Mn Fe Co Ni Cu Zn
-    Ga Ge As Se Br Kr Rb Sr Y  Zr Nb Mo Tc Ru Rh Pd Ag Cd In Sn Sb Te I  Xe Cs Ba La Ce Pr Nd
-    Pm Sm Eu Gd Tb Dy Ho Er Tm Yb Lu Hf Ta W  Re Os Ir Pt Au Hg Tl Pb Bi Po At Rn Fr Ra Ac Th
-    Pa U
-    """.split()
-)
+SYMBOLS: Final = (
+    "H", "He", "Li", "Be", "B", "C", "N", "O", "F", "Ne", "Na", "Mg", "Al", "Si", "P",
+    "S", "Cl", "Ar", "K", "Ca", "Sc", "Ti", "V", "Cr", "Mn", "Fe", "Co", "Ni", "Cu", "Zn",
+    "Ga", "Ge", "As", "Se", "Br", "Kr", "Rb", "Sr", "Y", "Zr", "Nb", "Mo", "Tc", "Ru", "Rh",
+    "Pd", "Ag", "Cd", "In", "Sn", "Sb", "Te", "I", "Xe", "Cs", "Ba", "La", "Ce", "Pr", "Nd",
+    "Pm", "Sm", "Eu", "Gd", "Tb", "Dy", "Ho", "Er", "Tm", "Yb", "Lu", "Hf", "Ta", "W", "Re",
+    "Os", "Ir", "Pt", "Au", "Hg", "Tl", "Pb", "Bi", "Po", "At", "Rn", "Fr", "Ra", "Ac", "Th",
+    "Pa", "U",
+)  # fmt: skip
 """Chemical symbols of the elements 1 to 92."""
 
 ATOMIC_WEIGHTS: Final = (
@@ -53,9 +55,9 @@ FIRST_IONISATION: Final = (
 )  # fmt: skip
 """First ionisation energies [eV] as compiled by Wittmann (1974, Sol. Phys. 35, 11).
 
-Measurements since then differ by less than 0.01 eV for the elements of solar lines (Fe I: 7.9025 eV in the NIST
-database, 1.5 % in the neutral fraction at 5000 K). The older values are kept on purpose: log gf values and
-abundances in use with published inversions were calibrated with them."""
+Measurements since then differ by less than 0.01 eV for the elements of solar lines (Fe I: 7.9025 eV in the
+NIST database, 1.5 % in the neutral fraction at 5000 K). The older values are kept on purpose: log gf values
+and abundances in use with published inversions were calibrated with them."""
 
 SECOND_IONISATION: Final = (
     0.0, 54.403, 75.62, 18.21, 25.15, 24.376, 29.59, 35.11, 34.98, 41.07,
@@ -102,6 +104,8 @@ class Mixture(NamedTuple):
     """Mass of the mixture per hydrogen nucleus [u]."""
     nuclei_per_hydrogen: float
     """Nuclei of elements other than hydrogen, per hydrogen nucleus."""
+    opacity_as_sir: bool
+    """Whether the hydrogen opacities follow SIR's code where it departs from the publications."""
 
 
 def atomic_number(symbol: str) -> int:
@@ -128,13 +132,21 @@ def atomic_number(symbol: str) -> int:
     return SYMBOLS.index(name) + 1
 
 
-def mixture(log_abundance: npt.ArrayLike) -> Mixture:
+def mixture(log_abundance: npt.ArrayLike, opacity: Opacity = "sir") -> Mixture:
     """Prepare a chemical composition for the kernels.
 
     Parameters
     ----------
     log_abundance : array_like of float64, shape (92,)
         Logarithmic abundances, hydrogen = 12. NaN, minus infinity and values below -5 mean "absent".
+    opacity : {'sir', 'published'}
+        ``sir`` follows SIR where its code departs from the cross-sections it rests on, so that atmospheres
+        can be compared with those in the literature: in the free-free absorption of H- (see
+        ``hydrogen_opacity.hydrogen_minus_free_free_as_sir``), the binding energy of hydrogen
+        (``hydrogen_opacity.HYDROGEN_TEMPERATURE_SIR``) and metals in the infrared (``metal_opacity``).
+        ``published`` takes John (1988) for H-, the measured binding energy, and the metals throughout. Around
+        tau = 1 that is 1 to 2 % of the opacity in the visible and 20 % at 1.56 micron, where the emergent
+        continuum of the quiet Sun becomes 3 % darker.
 
     Returns
     -------
@@ -144,8 +156,10 @@ def mixture(log_abundance: npt.ArrayLike) -> Mixture:
     Raises
     ------
     ValueError
-        If the shape is not (92,), or hydrogen is not 12.
+        If the shape is not (92,), hydrogen is not 12, or `opacity` is neither of the two.
     """
+    if opacity not in ("sir", "published"):
+        raise ValueError(f"opacity: expected 'sir' or 'published', found {opacity!r}")
     log_eps = np.array(log_abundance, dtype=np.float64)
     if log_eps.shape != (N_ELEMENTS,):
         raise ValueError(f"log_abundance: expected shape ({N_ELEMENTS},), found {log_eps.shape}")
@@ -165,4 +179,5 @@ def mixture(log_abundance: npt.ArrayLike) -> Mixture:
         ln_partition=ln_partition_spline(SYMBOLS),
         weight_per_hydrogen=float(abundance @ weight),
         nuclei_per_hydrogen=float(abundance[1:].sum()),
+        opacity_as_sir=opacity == "sir",
     )

@@ -7,9 +7,9 @@ electrons per hydrogen nucleus that the other elements give, *g*. The balance of
 .. math:: P_e = p(H^+) - p(H^-) + p(H_2^+) + g P_H,
           \quad P_H = p(H) + p(H^+) + p(H^-) + 2 p(H_2) + 2 p(H_2^+)
 
-is then a quadratic in x whose leading coefficient is positive: one positive root, and no iteration (Mihalas 1967,
-Methods in Computational Physics 7, 1, there for the fictitious pressure P_H). Other molecules are left out, as in
-SIR: of the electron donors only silicon and titanium bind noticeably, below 3500 K.
+is then a quadratic in x whose leading coefficient is positive: one positive root, and no iteration (Mihalas
+1967, Methods in Computational Physics 7, 1, there for the fictitious pressure P_H). Other molecules are
+left out, as in SIR: of the electron donors only silicon and titanium bind noticeably, below 3500 K.
 """
 
 from __future__ import annotations
@@ -62,11 +62,20 @@ N_HEI: Final = 9
 """Neutral helium atoms [cm^-3]."""
 N_HEII: Final = 10
 """Singly ionised helium [cm^-3]."""
-N_STATE: Final = 11
+N_CI: Final = 11
+"""Neutral carbon atoms [cm^-3]."""
+N_NAI: Final = 12
+"""Neutral sodium atoms [cm^-3]."""
+N_MGI: Final = 13
+"""Neutral magnesium atoms [cm^-3]."""
+N_STATE: Final = 14
 """Length of the `state` array that :func:`gas_state` fills."""
 
 HYDROGEN_NUMBER: Final = 1
 HELIUM_NUMBER: Final = 2
+CARBON_NUMBER: Final = 6
+SODIUM_NUMBER: Final = 11
+MAGNESIUM_NUMBER: Final = 12
 LN10: Final = float(np.log(10.0))
 LN_SAHA: Final = float(np.log(SAHA_PRESSURE))
 NEWTON_TOLERANCE: Final = 1.0e-12
@@ -94,7 +103,7 @@ def ln_saha(temperature: float, chi: float) -> float:
     float
         Natural logarithm of a pressure in dyn cm^-2.
     """
-    return LN_SAHA + 2.5 * np.log(temperature) - chi * ELECTRON_VOLT_KELVIN / temperature
+    return float(LN_SAHA + 2.5 * np.log(temperature) - chi * ELECTRON_VOLT_KELVIN / temperature)
 
 
 @njit
@@ -236,9 +245,7 @@ def hydrogen_balance(
     singles_derivative = neutral_derivative * atoms + neutral * atoms_derivative
     total = singles + 2.0 * molecules
     pg = pe + singles + molecules + total * nuclei
-    pg_derivative = (
-        pe + singles_derivative * (1.0 + nuclei) + molecules_derivative * (1.0 + 2.0 * nuclei)
-    )
+    pg_derivative = pe + singles_derivative * (1.0 + nuclei) + molecules_derivative * (1.0 + 2.0 * nuclei)
     return neutral, total, pg, pg_derivative
 
 
@@ -282,14 +289,24 @@ def gas_state(temperature: float, pe: float, mix: Mixture, state: FloatArray) ->
     state[N_HMINUS] = neutral * negative * per_pressure
     state[N_H2] = neutral * neutral * k_h2 * per_pressure
     state[N_H2PLUS] = neutral * neutral * protons * k_h2plus * per_pressure
-    once = 0.0
-    twice = 0.0
+    for i in range(N_HEI, N_STATE):
+        state[i] = 0.0
     for i in range(mix.donors.size):
-        if mix.donors[i] == HELIUM_NUMBER - 1:
-            once = factors[i, 0] / pe
-            twice = once * factors[i, 1] / pe
-    state[N_HEI] = nuclei * mix.abundance[HELIUM_NUMBER - 1] / (1.0 + once + twice)
-    state[N_HEII] = state[N_HEI] * once
+        atomic_number = mix.donors[i] + 1
+        if atomic_number > MAGNESIUM_NUMBER:
+            break
+        once = factors[i, 0] / pe
+        twice = once * factors[i, 1] / pe
+        neutral_atoms = nuclei * mix.abundance[mix.donors[i]] / (1.0 + once + twice)
+        if atomic_number == HELIUM_NUMBER:
+            state[N_HEI] = neutral_atoms
+            state[N_HEII] = neutral_atoms * once
+        elif atomic_number == CARBON_NUMBER:
+            state[N_CI] = neutral_atoms
+        elif atomic_number == SODIUM_NUMBER:
+            state[N_NAI] = neutral_atoms
+        elif atomic_number == MAGNESIUM_NUMBER:
+            state[N_MGI] = neutral_atoms
 
 
 @njit
@@ -326,10 +343,10 @@ def ion_over_partition(
     twice = once * np.exp(ln_saha(temperature, mix.chi2[z])) * u3 / (u2 * pe)
     neutral = float(state[NH]) * float(mix.abundance[z]) / (1.0 + once + twice)
     if stage == 0:
-        return neutral / u1
+        return float(neutral / u1)
     if stage == 1:
-        return neutral * once / u2
-    return neutral * twice / u3
+        return float(neutral * once / u2)
+    return float(neutral * twice / u3)
 
 
 @njit
@@ -353,8 +370,9 @@ def electron_pressure(temperature: float, pg: float, pe_guess: float, mix: Mixtu
     Returns
     -------
     float
-        Electron pressure [dyn cm^-2], to a relative precision better than 1e-9; NaN if temperature or gas pressure
-        is not a positive number, or no electron pressure between 1e-25 and 0.999 times Pg gives it.
+        Electron pressure [dyn cm^-2], to a relative precision better than 1e-9; NaN if temperature or gas
+        pressure is not a positive number, or no electron pressure between 1e-25 and 0.999 times Pg gives
+        it.
     """
     if not (temperature > 0.0 and pg > 0.0 and np.isfinite(temperature) and np.isfinite(pg)):
         return np.nan
@@ -391,7 +409,7 @@ def electron_pressure(temperature: float, pg: float, pe_guess: float, mix: Mixtu
             lowest = ln_pe
         step = -misfit * found / slope
         if abs(step) < NEWTON_TOLERANCE:
-            return np.exp(ln_pe + step)
+            return float(np.exp(ln_pe + step))
         ln_pe += step
         if not lowest < ln_pe < highest:
             ln_pe = 0.5 * (lowest + highest)

@@ -101,8 +101,8 @@ def published_partition_functions(temperature: FloatArray, symbols: tuple[str, .
     pieces: dict[tuple[str, str], list[tuple[float, str, FloatArray]]] = {}
     for row in PARTITION_TABLE.split("\n"):
         if row:
-            symbol, spectrum, lowest, form, *numbers = row.split()
-            piece = (float(lowest), form, np.array([float(number) for number in numbers]))
+            symbol, spectrum, start, form, *numbers = row.split()
+            piece = (float(start), form, np.array([float(number) for number in numbers]))
             pieces.setdefault((symbol, spectrum), []).append(piece)
     values = np.empty((temperature.size, len(symbols), N_STAGES))
     for column, symbol in enumerate(symbols):
@@ -227,7 +227,7 @@ def spline_position(temperature: float) -> tuple[int, float]:
 
 @njit
 def spline_weights(fraction: float) -> tuple[float, float, float, float]:
-    """Weights of the four cubic B-splines that reach into a cell (de Boor 1978, A Practical Guide to Splines).
+    """Weights of the four cubic B-splines that reach into a cell (de Boor 1978, ch. IX).
 
     Parameters
     ----------

@@ -1,7 +1,7 @@
 """Published approximations of the partition functions of 92 elements, as a table.
 
-One row a piece: element, spectrum (``I`` neutral, ``II``, ``III``), lowest temperature of the piece [K], form,
-coefficients c0, c1, c2 ... The forms, with y = T / 1000 K and x = ln(5040 K / T), are
+One row a piece: element, spectrum (``I`` neutral, ``II``, ``III``), lowest temperature of the piece [K],
+form, coefficients c0, c1, c2 ... The forms, with y = T / 1000 K and x = ln(5040 K / T), are
 
 ====  =====================================================  ==========================================
 form  partition function                                     after

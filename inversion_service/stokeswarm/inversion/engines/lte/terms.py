@@ -87,7 +87,9 @@ def parse_term(text: str) -> Term:
         orbital = HALF_INTEGER_LETTERS.index(letter) + 0.5
     else:
         known = f"{INTEGER_LETTERS} or {HALF_INTEGER_LETTERS}"
-        raise ValueError(f"orbital momentum {letter!r} of the level {text!r} is unknown: expected one of {known}")
+        raise ValueError(
+            f"orbital momentum {letter!r} of the level {text!r} is unknown: expected one of {known}"
+        )
     return Term(0.5 * (int(match["multiplicity"]) - 1), orbital, float(match["total"]))
 
 
@@ -121,9 +123,7 @@ def parse_transition(text: str) -> tuple[Term, Term]:
     return lower, upper
 
 
-def measured_lande_factors(
-    atomic_number: int, stage: int, wavelength_A: float
-) -> tuple[float, float] | None:
+def measured_lande_factors(atomic_number: int, stage: int, wavelength_A: float) -> tuple[float, float] | None:
     """Landé factors that LS coupling would miss.
 
     Only Fe I 15652.9 Å is listed: its upper level follows JK coupling, and the factors 1.45 of both levels

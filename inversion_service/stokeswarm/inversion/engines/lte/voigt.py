@@ -51,7 +51,8 @@ _SCALE, _COEFFICIENT = _weideman(_TERMS)
 @njit
 def _core(a: float, v: Array, h: Array, f: Array, h_v: Array, f_v: Array) -> None:
     """Weideman's expansion; the polynomial of complex argument and real coefficients by Goertzel's recurrence
-    (Knuth 1997, The Art of Computer Programming 2, sect. 4.6.4), which halves its multiplications."""
+    (Knuth 1997, The Art of Computer Programming 2, sect. 4.6.4), which halves its multiplications.
+    """
     for i in range(v.shape[0]):
         x = v[i]
         down_re = _SCALE + a
@@ -92,7 +93,8 @@ def _core(a: float, v: Array, h: Array, f: Array, h_v: Array, f_v: Array) -> Non
 @njit
 def _wing(a: float, v: Array, h: Array, f: Array, h_v: Array, f_v: Array) -> None:
     """Fifth convergent: w = (i/√π) (u² - 4.5u + 2) / (z d), w' = (-2i/√π) (0.5u - 1.75) / d, where u = z² and
-    d = u² - 5u + 3.75."""
+    d = u² - 5u + 3.75.
+    """
     for i in range(v.shape[0]):
         x = v[i]
         u_re = x * x - a * a

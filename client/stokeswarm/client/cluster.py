@@ -1,0 +1,488 @@
+"""The door to the services: `connect` to remote ones, or start the same two servers on this machine.
+
+>>> from stokeswarm.client import connect, read, Plan          # doctest: +SKIP
+>>> with connect() as cluster:                                 # doctest: +SKIP
+...     result = cluster.invert(read("map.fits"), Plan.preset("assisted"))
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import AsyncIterator, Iterator, Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Final, Self
+
+import grpc
+import numpy as np
+import xarray as xr
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+
+from stokeswarm.client.calls import DEFAULT_SILENCE, Calls
+from stokeswarm.client.delivery import RetryPolicy, Stream, ask
+from stokeswarm.client.pipeline import Pipeline, TileResult, default_in_flight
+from stokeswarm.client.prepare import (
+    Prepared,
+    Services,
+    Wishes,
+    as_project,
+    identity,
+    plan_document,
+    prepare,
+    software,
+)
+from stokeswarm.client.progress import Reporter, Silent
+from stokeswarm.client.project import Project
+from stokeswarm.client.readers import Observation
+from stokeswarm.client.servers import LocalServers
+from stokeswarm.client.services import InferenceClient, InversionClient
+from stokeswarm.client.store import ResultStore
+from stokeswarm.client.summary import summarize
+from stokeswarm.client.tiles import Tile, TileGrid, Window, default_tile, parse_region
+from stokeswarm.contract.errors import InvalidArgumentError, UnavailableError
+from stokeswarm.contract.inference import ModelInfo, Prediction
+from stokeswarm.contract.inversion import (
+    EngineInfo,
+    InvertRequest,
+    InvertResults,
+    ResponseRequest,
+    ResponseResults,
+    SynthesizeRequest,
+    SynthesizeResults,
+)
+from stokeswarm.contract.plan import Plan
+from stokeswarm.contract.rpc import translated_errors
+from stokeswarm.contract.spectra import Spectra
+
+#: seconds that a remote service has to answer its first health check
+CONNECT_SECONDS: Final = 60.0
+#: seconds that one prediction of a tile may take
+PREDICT_SECONDS: Final = 300.0
+#: seconds that a synthesis or a set of response functions may take
+SYNTHESIS_SECONDS: Final = 3600.0
+
+PlanLike = Plan | Project | str | Path
+
+
+def connect(
+    inference: str | None = None,
+    inversion: str | None = None,
+    slots: int | None = None,
+    *,
+    silence: float = DEFAULT_SILENCE,
+) -> Cluster:
+    """Connect to the services.
+
+    Parameters
+    ----------
+    inference, inversion : str, optional
+        ``host:port`` or a gRPC target; a name that stands for several pods is balanced over all of them.
+        None = start that server here, on loopback, when it is first needed.
+    slots : int, optional
+        Threads of the local inversion server; None = one a core.
+    silence : float
+        Seconds without a sign of life after which a server is given up.
+
+    Returns
+    -------
+    Cluster
+        Use it in a ``with`` statement: local servers end with it.
+    """
+    return Cluster(inference, inversion, slots, silence=silence)
+
+
+class Cluster:
+    """The inference and inversion services, remote or local; see `connect`."""
+
+    def __init__(
+        self,
+        inference: str | None = None,
+        inversion: str | None = None,
+        slots: int | None = None,
+        *,
+        silence: float = DEFAULT_SILENCE,
+    ) -> None:
+        if slots is not None and slots < 1:
+            raise InvalidArgumentError(f"slots: expected at least 1, found {slots}")
+        self._targets = {"inference": inference, "inversion": inversion}
+        self._local = LocalServers(slots)
+        self._silence = silence
+        self._inversion: InversionClient | None = None
+        self._inference: InferenceClient | None = None
+        self._models: tuple[ModelInfo, ...] | None = None
+        self._lock = threading.RLock()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close(keep_logs=isinstance(error, Exception))
+
+    def close(self, *, keep_logs: bool = False) -> None:
+        """Close the channels and end the local servers."""
+        for client in (self._inversion, self._inference):
+            if client is not None:
+                client.close()
+        self._inversion = self._inference = None
+        self._local.stop(keep_logs=keep_logs)
+
+    @property
+    def inversion(self) -> InversionClient:
+        """Client of the inversion service; starts the local server where none was named.
+
+        Raises
+        ------
+        UnavailableError
+            The service does not answer, or the local server does not start.
+        """
+        with self._lock:
+            if self._inversion is None:
+                self._inversion = InversionClient(self._target("inversion"))
+            return self._inversion
+
+    @property
+    def inference(self) -> InferenceClient:
+        """Client of the inference service; starts the local server where none was named.
+
+        Raises
+        ------
+        UnavailableError
+            The service does not answer, or the local server does not start.
+        """
+        with self._lock:
+            if self._inference is None:
+                self._inference = InferenceClient(self._target("inference"))
+            return self._inference
+
+    def _target(self, kind: str) -> str:
+        given = self._targets[kind]
+        if given is None:
+            target = self._local.begin(kind).address()
+        else:
+            target = given if "://" in given or given.startswith(("dns:", "unix:")) else f"dns:///{given}"
+        wait_until_serving(target, kind)
+        return target
+
+    def engines(self) -> tuple[EngineInfo, ...]:
+        """Engines of the inversion service."""
+        return self.inversion.engines()
+
+    def models(self) -> tuple[ModelInfo, ...]:
+        """Networks of the inference service."""
+        with self._lock:
+            if self._models is None:
+                self._models = self.inference.models()
+            return self._models
+
+    def predict(self, model: str, spectra: Spectra, version: str = "") -> Prediction:
+        """Guess atmospheres with a network."""
+        return ask(
+            lambda: self.inference.predict(model, version, spectra, PREDICT_SECONDS),
+            Calls(self._silence),
+            RetryPolicy(),
+            self._local.check,
+        )
+
+    def synthesize(
+        self, request: SynthesizeRequest, timeout: float = SYNTHESIS_SECONDS
+    ) -> Stream[SynthesizeResults]:
+        """Stream synthesised profiles; `stokeswarm.client.synthesis.profiles` gathers and repeats them."""
+        return self.inversion.synthesize(request, timeout)
+
+    def response_functions(
+        self, request: ResponseRequest, timeout: float = SYNTHESIS_SECONDS
+    ) -> Stream[ResponseResults]:
+        """Stream response functions."""
+        return self.inversion.response_functions(request, timeout)
+
+    def invert_request(self, request: InvertRequest, timeout: float) -> Stream[InvertResults]:
+        """Stream the results of one bare request, without starts, gate or repetition."""
+        return self.inversion.invert(request, timeout)
+
+    def invert(
+        self,
+        observation: Observation,
+        plan: PlanLike,
+        output: str | Path | None = None,
+        *,
+        resume: bool = False,
+        region: str | None = None,
+        tile: tuple[int, int] | None = None,
+        in_flight: int | None = None,
+        wishes: Wishes | None = None,
+        reporter: Reporter | None = None,
+    ) -> xr.DataTree:
+        """Invert an observation into a result store.
+
+        Parameters
+        ----------
+        observation : Observation
+        plan : Plan, Project, str or Path
+            A name is a preset or a file (TOML or SIR control file).
+        output : str or Path, optional
+            Path or fsspec URL of the store; None = in memory.
+        resume : bool
+            Continue an output begun by the same run.
+        region : str, optional
+            ``y0:y1,x0:x1``; None = everything.
+        tile : (int, int), optional
+            Rows and columns of a tile. A resumed store keeps its own.
+        in_flight : int, optional
+            Tiles on their way at once; None = two a slot.
+        wishes : Wishes, optional
+            Start, engine, gate, seed, retries.
+        reporter : Reporter, optional
+
+        Returns
+        -------
+        xarray.DataTree
+            The store, arrays read when they are used.
+
+        Raises
+        ------
+        OutputExistsError
+            The output is there and is not to be resumed.
+        StokeswarmError
+            What concerns the run and not a pixel. Tiles that are complete are kept.
+        """
+        run = self.begin(
+            observation, plan, output, resume=resume, region=region, tile=tile, in_flight=in_flight,
+            wishes=wishes, reporter=reporter,
+        )  # fmt: skip
+        for _ in run:
+            pass
+        return run.store.tree()
+
+    def begin(
+        self,
+        observation: Observation,
+        plan: PlanLike,
+        output: str | Path | None = None,
+        *,
+        resume: bool = False,
+        region: str | None = None,
+        tile: tuple[int, int] | None = None,
+        in_flight: int | None = None,
+        wishes: Wishes | None = None,
+        reporter: Reporter | None = None,
+    ) -> Run:
+        """Prepare a run and its store; iterate over it to invert. Parameters as of `invert`."""
+        calls = Calls(self._silence)
+        window = parse_region(region, observation.shape)
+        prepared = self._prepare(observation, plan, wishes or Wishes(), calls)
+        grid = TileGrid(window, tile or default_tile(window.shape))
+        document = identity(prepared, str(window))
+        if resume:
+            if output is None:
+                raise InvalidArgumentError("resume: name the output to continue")
+            store = ResultStore.resume(output, document)
+        else:
+            store = ResultStore.create(
+                output,
+                grid=grid,
+                n_component=prepared.task.plan.n_component,
+                log_tau=prepared.task.plan.log_tau,
+                wavelength=observation.wavelength,
+                weights=observation.weights,
+                attrs={"identity": document, **provenance(prepared)},
+            )
+        flying = in_flight or default_in_flight(prepared.engine.slots)
+        pipeline = Pipeline(prepared.task, self.inversion, calls, reporter)
+        return Run(store, pipeline, calls, flying, reporter or Silent(), prepared)
+
+    def tiles(
+        self,
+        observation: Observation,
+        plan: PlanLike,
+        *,
+        region: str | None = None,
+        tile: tuple[int, int] | None = None,
+        in_flight: int | None = None,
+        wishes: Wishes | None = None,
+    ) -> Iterator[TileResult]:
+        """Invert without a store: yields each tile as it ends. Parameters as of `invert`."""
+        _, found = self._tiles(observation, plan, region, tile, in_flight, wishes)
+        return found
+
+    async def stream(
+        self,
+        observation: Observation,
+        plan: PlanLike,
+        *,
+        region: str | None = None,
+        tile: tuple[int, int] | None = None,
+        in_flight: int | None = None,
+        wishes: Wishes | None = None,
+    ) -> AsyncIterator[TileResult]:
+        """Like `tiles`, for asyncio: ``async for tile in cluster.stream(...)``. Leaving the loop cancels."""
+        calls, found = await asyncio.to_thread(
+            self._tiles, observation, plan, region, tile, in_flight, wishes
+        )
+        step: asyncio.Future[TileResult | None] | None = None
+        try:
+            while True:
+                step = asyncio.ensure_future(asyncio.to_thread(next, found, None))
+                result = await asyncio.shield(step)
+                if result is None:
+                    return
+                yield result
+        finally:
+            calls.stop()
+            # A generator cannot be closed while a thread is inside it.
+            if step is not None and not step.done():
+                await asyncio.wait([step])
+            await asyncio.to_thread(_close, found)
+
+    def _tiles(
+        self,
+        observation: Observation,
+        plan: PlanLike,
+        region: str | None,
+        tile: tuple[int, int] | None,
+        in_flight: int | None,
+        wishes: Wishes | None,
+    ) -> tuple[Calls, Iterator[TileResult]]:
+        calls = Calls(self._silence)
+        window = parse_region(region, observation.shape)
+        prepared = self._prepare(observation, plan, wishes or Wishes(), calls)
+        grid = TileGrid(window, tile or default_tile(window.shape))
+        pipeline = Pipeline(prepared.task, self.inversion, calls)
+        flying = in_flight or default_in_flight(prepared.engine.slots)
+        return calls, pipeline.run(iter(grid), flying)
+
+    def _prepare(self, observation: Observation, plan: PlanLike, wishes: Wishes, calls: Calls) -> Prepared:
+        def predict(model: str, version: str, spectra: Spectra) -> Prediction:
+            return ask(
+                lambda: self.inference.predict(model, version, spectra, PREDICT_SECONDS),
+                calls, wishes.policy, self._local.check,
+            )  # fmt: skip
+
+        services = Services(self.engines, self.models, predict, self._local.check)
+        return prepare(observation, as_project(plan), wishes, services)
+
+
+class Run:
+    """An inversion on its way into its store: iterate over it, once.
+
+    Attributes
+    ----------
+    store : ResultStore
+    prepared : Prepared
+    """
+
+    def __init__(
+        self,
+        store: ResultStore,
+        pipeline: Pipeline,
+        calls: Calls,
+        in_flight: int,
+        reporter: Reporter,
+        prepared: Prepared,
+    ) -> None:
+        self.store = store
+        self.prepared = prepared
+        self._pipeline = pipeline
+        self._calls = calls
+        self._in_flight = in_flight
+        self._reporter = reporter
+
+    def stop(self) -> None:
+        """Cancel what is in flight; the store stays resumable."""
+        self._calls.stop()
+
+    def __iter__(self) -> Iterator[TileResult]:
+        """Invert what is missing, writing each tile before it is yielded, and finish the store."""
+        missing = list(self.store.missing())
+        todo = sum(tile.window.size for tile in missing)
+        total = self.store.grid.region.size
+        self._reporter.begin(total, total - todo)
+        results = self._pipeline.run(iter(missing), self._in_flight)
+        try:
+            for result in results:
+                self.store.write(result.tile, result.arrays, result.stokes)
+                yield result
+        finally:
+            self._calls.stop()
+            _close(results)
+            self._reporter.close()
+        self.store.finish(summarize(self.store).as_dict())
+
+
+def _close(iterator: Iterator[Any]) -> None:
+    close = getattr(iterator, "close", None)
+    if close is not None:
+        close()
+
+
+def provenance(prepared: Prepared) -> Mapping[str, Any]:
+    """Root attributes of a store that say where its numbers come from."""
+    task = prepared.task
+    observation = task.observation
+    return {
+        "title": "stokeswarm inversion",
+        "Conventions": "CF-1.11",
+        "software": software(),
+        "plan": plan_document(task.plan),
+        "engine": {
+            "name": prepared.engine.name,
+            "version": prepared.engine.version,
+            "digest": prepared.engine.digest,
+        },
+        "models": [
+            {"name": m.name, "version": m.version, "digest": m.digest, "provider": m.provider}
+            for m in prepared.models
+        ],
+        "start": str(prepared.spec),
+        "gate": {"chi2": str(task.gate.chi2), "novelty": str(task.gate.novelty)},
+        "seed": task.seed,
+        "observation": {
+            "source": observation.source,
+            "recognised": observation.recognised,
+            "reference": str(observation.reference),
+            "shape": list(observation.shape),
+            "identity": observation.identity.as_dict() if observation.identity is not None else None,
+        },
+        "header": plain(observation.header),
+        "notes": list(prepared.notes),
+    }
+
+
+def plain(header: Mapping[str, Any]) -> dict[str, Any]:
+    """A header with JSON-able values."""
+    simple: dict[str, Any] = {}
+    for key, value in header.items():
+        value = value.item() if isinstance(value, np.generic) else value
+        simple[str(key)] = (
+            value if isinstance(value, str | int | float | bool) or value is None else str(value)
+        )
+        if isinstance(value, float) and not np.isfinite(value):
+            simple[str(key)] = str(value)
+    return simple
+
+
+def wait_until_serving(target: str, kind: str, timeout: float = CONNECT_SECONDS) -> None:
+    """Wait for a service's health check.
+
+    Raises
+    ------
+    UnavailableError
+        It does not answer in time, or answers that it does not serve.
+    """
+    with grpc.insecure_channel(target) as channel:
+        try:
+            grpc.channel_ready_future(channel).result(timeout)
+        except grpc.FutureTimeoutError:
+            raise UnavailableError(f"no {kind} server answers at {target} within {timeout:g} s") from None
+        stub = health_pb2_grpc.HealthStub(channel)
+        serving = health_pb2.HealthCheckResponse.SERVING
+        with translated_errors():
+            for answer in stub.Watch(health_pb2.HealthCheckRequest(), timeout=timeout):
+                if answer.status == serving:
+                    return
+    raise UnavailableError(f"the {kind} server at {target} does not serve")
+
+
+__all__ = ["Cluster", "Run", "Tile", "TileResult", "Window", "connect"]

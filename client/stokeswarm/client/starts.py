@@ -1,0 +1,351 @@
+"""Where an inversion starts: a model, a network's guess, or an earlier result (``--init``).
+
+==========================  ===========================================================================
+``model``                   the plan's own guess (the model that a SIR control file names)
+``model:NAME``              a named model atmosphere, inclination 45° or 135° by the sign of V
+``cnn``, ``cnn:INSTRUMENT`` a network's guess on its nodes, brought onto the plan's depth axis
+``previous:URL``            the atmospheres of an earlier result store, at the same pixels
+``best-of:A,B``             every start in turn; the fit with the lowest χ² is kept
+==========================  ===========================================================================
+
+A pixel that a network or an earlier result has nothing for starts from the model.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any, Final, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from stokeswarm.client.layout import Start
+from stokeswarm.contract.atmosphere import SCALAR, STRATIFIED, Atmosphere, Floats
+from stokeswarm.contract.errors import InvalidArgumentError, PlanError, UnsupportedError
+from stokeswarm.contract.inference import ModelInfo, Prediction
+from stokeswarm.contract.plan import DEFAULT_LIMITS, Plan
+from stokeswarm.contract.spectra import Spectra
+
+Bools = npt.NDArray[np.bool_]
+
+#: model of `--init cnn` for pixels without a guess, and of the gate, where the plan brings none
+DEFAULT_MODEL: Final = "hsra"
+#: half width of the interval around a line in which the areas of V's lobes are compared [km/s]: wide enough
+#: for the σ components of 6302.5 at 3 kG (18 km/s with 5 km/s of Doppler shift)
+LOBE_HALF_WIDTH: Final = 24.0
+SPEED_OF_LIGHT: Final = 299792.458
+#: smallest values of a guess that leave every response function alive (at B = 0 the angles have none)
+FLOORS: Final = {"field_strength": 10.0, "microturbulence": 0.1, "macroturbulence": 0.1}
+#: keeps the inclination of a guess off the poles, where the azimuth has no response [deg]
+POLE_MARGIN: Final = 1.0
+
+_KINDS: Final = ("model", "cnn", "previous", "best-of")
+
+
+@dataclass(frozen=True, slots=True)
+class StartSpec:
+    """A parsed ``--init``.
+
+    Attributes
+    ----------
+    kind : str
+        model, cnn, previous or best-of.
+    argument : str
+        Name, instrument or URL; empty where none was given.
+    parts : tuple of StartSpec
+        Of best-of.
+    """
+
+    kind: str
+    argument: str = ""
+    parts: tuple[StartSpec, ...] = ()
+
+    def __str__(self) -> str:
+        tail = ",".join(map(str, self.parts)) if self.parts else self.argument
+        return f"{self.kind}:{tail}" if tail else self.kind
+
+    @property
+    def needs_inference(self) -> bool:
+        """Whether a network takes part."""
+        return self.kind == "cnn" or any(part.needs_inference for part in self.parts)
+
+
+def parse_start(text: str) -> StartSpec:
+    """Read an ``--init`` option.
+
+    Raises
+    ------
+    InvalidArgumentError
+        Unknown kind, or a missing argument.
+    UnsupportedError
+        ``clusters``, which does not exist yet.
+    """
+    kind, _, argument = text.strip().partition(":")
+    if kind == "clusters":
+        raise UnsupportedError(
+            "--init clusters is not there yet; use model:NAME, cnn, previous:URL or best-of:A,B"
+        )
+    if kind not in _KINDS:
+        raise InvalidArgumentError(
+            f"--init {text!r}: expected model:NAME, cnn[:INSTRUMENT], previous:URL or best-of:A,B"
+        )
+    if kind == "previous" and not argument:
+        raise InvalidArgumentError("--init previous: expected the URL of a result store, previous:URL")
+    if kind != "best-of":
+        return StartSpec(kind, argument)
+    parts = tuple(parse_start(part) for part in argument.split(",") if part.strip())
+    if len(parts) < 2 or any(part.kind == "best-of" for part in parts):
+        raise InvalidArgumentError(
+            f"--init {text!r}: expected two or more starts, for example best-of:cnn,model:hsra"
+        )
+    return StartSpec(kind, parts=parts)
+
+
+@dataclass(frozen=True, slots=True)
+class Pixels:
+    """Pixels that want a start.
+
+    Attributes
+    ----------
+    identifier, y, x : ndarray (n,) int64
+        y and x in the coordinates of the whole observation.
+    spectra : Spectra
+        Their n profiles.
+    """
+
+    identifier: npt.NDArray[np.int64]
+    y: npt.NDArray[np.int64]
+    x: npt.NDArray[np.int64]
+    spectra: Spectra
+
+    def __len__(self) -> int:
+        return int(self.identifier.size)
+
+    def take(self, rows: npt.ArrayLike) -> Pixels:
+        """Some of them."""
+        rows = np.asarray(rows)
+        spectra = replace(self.spectra, stokes=self.spectra.stokes[rows])
+        return Pixels(self.identifier[rows], self.y[rows], self.x[rows], spectra)
+
+
+@dataclass(frozen=True, slots=True)
+class Starts:
+    """Starts of n pixels.
+
+    Attributes
+    ----------
+    atmosphere : tuple of Atmosphere
+        One per component, n pixels each; where ``available`` is False they hold whatever.
+    available : ndarray (n,) bool
+    novelty : ndarray (n,) float64
+        NaN where no network looked.
+    """
+
+    atmosphere: tuple[Atmosphere, ...]
+    available: Bools
+    novelty: Floats
+
+
+class Starter(Protocol):
+    """Makes starts for pixels; a pixel's start depends on that pixel alone."""
+
+    @property
+    def label(self) -> Start:
+        """How the store names it."""
+        ...
+
+    @property
+    def assisted(self) -> bool:
+        """Whether the last cycle alone is enough after it, under the gate."""
+        ...
+
+    def start(self, pixels: Pixels) -> Starts:
+        """Starts of these pixels."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class ModelStart:
+    """One guess for all pixels.
+
+    Attributes
+    ----------
+    guess : tuple of Atmosphere
+        One pixel each, one per component.
+    plan : Plan
+    by_sign_of_v : bool
+        Mirror the inclination (γ → 180° − γ) where Stokes V says that the field points away. A control file's
+        own guess is used as it is.
+    """
+
+    guess: tuple[Atmosphere, ...]
+    plan: Plan
+    by_sign_of_v: bool
+
+    @property
+    def label(self) -> Start:
+        """`Start.MODEL`."""
+        return Start.MODEL
+
+    @property
+    def assisted(self) -> bool:
+        """Never: a model is far from most pixels."""
+        return False
+
+    def start(self, pixels: Pixels) -> Starts:
+        """The guess, repeated."""
+        n = len(pixels)
+        atmosphere = tuple(part.take(np.zeros(n, np.int64)) for part in self.guess)
+        if self.by_sign_of_v:
+            away = points_away(pixels.spectra, self.plan)[:, None]
+            atmosphere = tuple(
+                replace(part, inclination=np.where(away, 180.0 - part.inclination, part.inclination))
+                for part in atmosphere
+            )
+        return Starts(atmosphere, np.ones(n, np.bool_), np.full(n, np.nan))
+
+
+def points_away(spectra: Spectra, plan: Plan) -> Bools:
+    """Whether the field points away from the observer (γ > 90°), by the sign of V.
+
+    The area of V on the blue side of each line minus that on the red side is positive for γ < 90° (for lines
+    of positive effective Landé factor, as nearly all are). Samples belong to the nearest line; those further
+    away than `LOBE_HALF_WIDTH` count for none. Missing samples count as zero; a tie is γ < 90°.
+
+    Returns
+    -------
+    ndarray (n,) bool
+    """
+    centres = np.array([line.wavelength for region in plan.regions for line in region.lines])
+    offset = spectra.wavelength[:, None] - centres
+    nearest = np.abs(offset).argmin(axis=1)
+    from_line = offset[np.arange(offset.shape[0]), nearest]
+    velocity = SPEED_OF_LIGHT * from_line / centres[nearest]
+    side = np.where(np.abs(velocity) <= LOBE_HALF_WIDTH, -np.sign(from_line), 0.0)
+    # Summed in float64, sample by sample in one order, so that a pixel's sign does not depend on its tile.
+    v = np.nan_to_num(spectra.stokes[:, 3, :].astype(np.float64), nan=0.0)
+    difference = (v * side).sum(axis=1)
+    return np.asarray(difference < 0.0)
+
+
+@dataclass(frozen=True, slots=True)
+class CnnStart:
+    """A network's guess, brought from its nodes onto the plan's depth axis.
+
+    Attributes
+    ----------
+    predict : callable (Spectra) -> Prediction
+    model : ModelInfo
+    base : ModelStart
+        Gives what the network does not: temperature gradients outside its nodes, quantities it never learnt.
+    plan : Plan
+    """
+
+    predict: Callable[[Spectra], Prediction]
+    model: ModelInfo
+    base: ModelStart
+    plan: Plan
+
+    @property
+    def label(self) -> Start:
+        """`Start.CNN`."""
+        return Start.CNN
+
+    @property
+    def assisted(self) -> bool:
+        """Always: that is what the network is for."""
+        return True
+
+    def start(self, pixels: Pixels) -> Starts:
+        """Ask the network."""
+        guess = self.predict(pixels.spectra)
+        if len(guess) != len(pixels):
+            raise InvalidArgumentError(
+                f"the network answered for {len(guess)} pixels, asked for {len(pixels)}"
+            )
+        base = self.base.start(pixels).atmosphere[0]
+        atmosphere = on_axis(guess.atmosphere, base, self.plan, self.model.quantities)
+        usable = np.array([status.has_result for status in guess.status], np.bool_)
+        for name, values in atmosphere.arrays().items():
+            if name in SCALAR or name in ("temperature", "field_strength", "velocity"):
+                usable &= np.isfinite(values).reshape(len(pixels), -1).all(axis=1)
+        for name in ("microturbulence", "inclination", "azimuth"):
+            usable &= np.isfinite(getattr(atmosphere, name)).all(axis=1)
+        return Starts((atmosphere,), usable, guess.novelty.astype(np.float64))
+
+
+def on_axis(
+    nodes: Atmosphere, base: Atmosphere, plan: Plan, quantities: tuple[str, ...] | None = None
+) -> Atmosphere:
+    """Bring node atmospheres onto the plan's depth axis.
+
+    Between the nodes: shape-preserving cubics, the azimuth on the double angle (as vectors cos 2χ, sin 2χ,
+    so that 179° and 1° meet at 0°, not at 90°). Outside them: the temperature runs parallel to the base
+    model's, as SIR's nodes would shift it; everything else is constant. The result is clipped into the
+    plan's limits, and off the values where response functions vanish. Pressures are left to the engine.
+
+    Parameters
+    ----------
+    nodes : Atmosphere
+        n pixels on any axis.
+    base : Atmosphere
+        n pixels: the temperature gradients outside the nodes, and quantities that the nodes lack.
+    plan : Plan
+    quantities : tuple of str, optional
+        What the nodes know; None = everything.
+
+    Returns
+    -------
+    Atmosphere
+        n pixels on ``plan.log_tau``.
+    """
+    axis = plan.log_tau
+    known = tuple(STRATIFIED) + tuple(SCALAR) if quantities is None else quantities
+    model = base.resample(axis)
+    edges = base.resample(nodes.log_tau[[0, -1]]) if nodes.n_depth > 1 else base.resample(nodes.log_tau)
+    guess = nodes.resample(axis)
+    double = np.deg2rad(2.0 * nodes.azimuth)
+    parts = replace(nodes, inclination=np.cos(double), azimuth=np.sin(double)).resample(axis)
+    azimuth = np.rad2deg(np.arctan2(parts.azimuth, parts.inclination)) / 2.0 % 180.0
+
+    deep, high = axis > nodes.log_tau[0], axis < nodes.log_tau[-1]
+    below = model.temperature + (nodes.temperature[:, :1] - edges.temperature[:, :1])
+    above = model.temperature + (nodes.temperature[:, -1:] - edges.temperature[:, -1:])
+    temperature = np.where(deep, below, np.where(high, above, guess.temperature))
+
+    values: dict[str, Any] = guess.arrays() | {"temperature": temperature, "azimuth": azimuth}
+    values = {name: values[name] if name in known else array for name, array in _free(model).items()}
+    for name, array in values.items():
+        if name in DEFAULT_LIMITS:
+            low, high_limit = plan.limit(name)
+            floor = min(max(low, FLOORS.get(name, low)), high_limit)
+            values[name] = np.clip(array, floor, high_limit)
+    values["inclination"] = np.clip(values["inclination"], POLE_MARGIN, 180.0 - POLE_MARGIN)
+    return Atmosphere(log_tau=axis, **values)
+
+
+def _free(atmosphere: Atmosphere) -> dict[str, Floats]:
+    """The fields of a guess: all but pressures, density and height."""
+    dropped = ("electron_pressure", "gas_pressure", "density", "height")
+    return {name: array for name, array in atmosphere.arrays().items() if name not in dropped}
+
+
+def named_guess(name: str, plan: Plan) -> tuple[Atmosphere, ...]:
+    """A named model atmosphere on the plan's depth axis.
+
+    Raises
+    ------
+    NotFoundError
+        Unknown name.
+    PlanError
+        The plan has two components, which one model cannot start.
+    """
+    from stokeswarm.client.atmospheres import model_atmosphere
+
+    if plan.n_component != 1:
+        raise PlanError(
+            f"plan {plan.name!r} has {plan.n_component} components: a named model or a network starts one "
+            "only; use a control file that names a guess for each"
+        )
+    return (model_atmosphere(name, plan.log_tau),)

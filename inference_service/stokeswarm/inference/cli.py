@@ -1,0 +1,214 @@
+"""``stokeswarm-inference serve | models | train``."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+from stokeswarm.contract.errors import InvalidArgumentError, StokeswarmError
+
+#: exit codes: a wrong input is the user's to mend, everything else ours
+_FAILED: Final = 1
+_BAD_INPUT: Final = 2
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line and return its exit code."""
+    options = _parser().parse_args(arguments)
+    logging.basicConfig(
+        level=options.log_level.upper(),
+        stream=sys.stderr,
+        format="%(asctime)s %(levelname)s %(name)s: %(message)s",
+    )
+    try:
+        code: int = options.run(options)
+    except (StokeswarmError, ValueError) as error:
+        sys.stderr.write(f"stokeswarm-inference: {error}\n")
+        return _BAD_INPUT if isinstance(error, (InvalidArgumentError, ValueError)) else _FAILED
+    except KeyboardInterrupt:
+        return 130
+    return code
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="stokeswarm-inference",
+        description="Guesses atmospheres from Stokes profiles with pre-trained networks.",
+    )
+    commands = parser.add_subparsers(metavar="COMMAND", required=True)
+    _add_serve(commands)
+    _add_models(commands)
+    _add_train(commands)
+    return parser
+
+
+def _command(
+    commands: argparse._SubParsersAction[argparse.ArgumentParser], name: str, text: str
+) -> argparse.ArgumentParser:
+    parser: argparse.ArgumentParser = commands.add_parser(
+        name, help=text, description=text, formatter_class=argparse.ArgumentDefaultsHelpFormatter
+    )
+    parser.add_argument(
+        "--log-level", default="info", choices=("debug", "info", "warning", "error"), help="what stderr gets"
+    )
+    return parser
+
+
+def _add_repository(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--models",
+        type=Path,
+        action="append",
+        default=[],
+        metavar="DIR",
+        help="model repository (DIR/INSTRUMENT/VERSION/model.onnx + card.json); repeatable, later ones win",
+    )
+    parser.add_argument("--no-bundled", action="store_true", help="leave out the models of the package")
+    parser.add_argument("--require-gpu", action="store_true", help="fail where a model runs on the CPU")
+    parser.add_argument("--threads", type=int, default=1, help="ONNX Runtime threads inside one request")
+    parser.add_argument(
+        "--batch", type=int, default=0, help="rows of one call (0: 32 on a CPU, 1024 on a GPU)"
+    )
+
+
+def _add_serve(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    parser = _command(commands, "serve", "Run the gRPC server until SIGTERM.")
+    parser.add_argument("--host", default="127.0.0.1", help="address to listen on")
+    parser.add_argument("--port", type=int, default=50051, help="port to listen on (0: a free one)")
+    _add_repository(parser)
+    parser.add_argument("--workers", type=int, default=0, help="requests computed at a time (0: one a core)")
+    parser.add_argument("--queue", type=int, default=-1, help="requests waiting (-1: four per worker)")
+    parser.add_argument(
+        "--drain-seconds", type=float, default=2.0, help="NOT_SERVING before the socket closes"
+    )
+    parser.add_argument("--grace-seconds", type=float, default=20.0, help="that running calls then have")
+    parser.add_argument("--exit-with-parent", action="store_true", help="end when the parent process is gone")
+    parser.set_defaults(run=_serve)
+
+
+def _add_models(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    parser = _command(commands, "models", "List the models that a server would offer; 1 if one is broken.")
+    _add_repository(parser)
+    parser.set_defaults(run=_models, log_level="error")
+
+
+def _add_train(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    from stokeswarm.inference.settings import TrainSettings
+
+    default = TrainSettings()
+    parser = _command(
+        commands, "train", "Train a network on a file of `stokeswarm sample` (needs the `train` extra)."
+    )
+    parser.add_argument("dataset", type=Path, metavar="DATASET", help="training set (.npz)")
+    parser.add_argument("-o", "--output", type=Path, required=True, metavar="DIR", help="model repository")
+    parser.add_argument("--instrument", required=True, help="name of the model, e.g. hinode-sp")
+    parser.add_argument("--version", default="1", help="version of the model")
+    parser.add_argument("--replace", action="store_true", help="replace a model that is already there")
+    parser.add_argument("--epochs", type=int, default=default.epochs, help="at most")
+    parser.add_argument("--minutes", type=float, default=default.minutes, help="stop after (0: no limit)")
+    parser.add_argument("--patience", type=int, default=default.patience, help="epochs without progress")
+    parser.add_argument("--seed", type=int, default=default.seed)
+    parser.add_argument("--noise", type=float, default=default.noise, help="1 sigma, of the continuum")
+    parser.add_argument("--filters", type=int, default=default.filters, help="of each convolution")
+    parser.add_argument("--learning-rate", type=float, default=default.learning_rate)
+    parser.add_argument("--threads", type=int, default=default.threads, help="TensorFlow's")
+    parser.add_argument(
+        "--nodes",
+        type=float,
+        nargs="+",
+        default=list(default.log_tau),
+        metavar="LOGTAU",
+        help="log tau of the output nodes, deepest first",
+    )
+    parser.add_argument(
+        "--also-accept",
+        action="append",
+        default=[],
+        metavar="REFERENCE",
+        help="a further continuum reference that requests may have",
+    )
+    parser.add_argument("--licence", default="BSD-3-Clause", help="of the trained model, for its card")
+    parser.set_defaults(run=_train)
+
+
+def _serve(options: argparse.Namespace) -> int:
+    from stokeswarm.inference.server import ServerOptions, serve
+    from stokeswarm.inference.session import SessionOptions
+
+    serve(
+        ServerOptions(
+            host=options.host,
+            port=options.port,
+            models=tuple(options.models),
+            bundled=not options.no_bundled,
+            workers=options.workers,
+            queue=options.queue,
+            drain_seconds=options.drain_seconds,
+            grace_seconds=options.grace_seconds,
+            exit_with_parent=options.exit_with_parent,
+            session=SessionOptions(options.threads, options.require_gpu, options.batch),
+        )
+    )
+    return 0
+
+
+def _models(options: argparse.Namespace) -> int:
+    from stokeswarm.inference.predictor import Predictor
+    from stokeswarm.inference.repository import Repository, default_roots
+    from stokeswarm.inference.session import SessionOptions
+
+    roots = default_roots(options.models, bundled=not options.no_bundled)
+    session = SessionOptions(options.threads, options.require_gpu, options.batch)
+    models = Predictor(Repository(roots), session).models
+    head = ("MODEL", "VERSION", "STATE", "PROVIDER", "SAMPLES", "NODES", "REFERENCE", "SHA256")
+    rows: list[tuple[str, ...]] = [head]
+    for info in (model.info() for model in models):
+        row = [info.name, info.version, "ready" if info.ready else "broken", info.provider or "-"]
+        if info.digest:
+            row += [str(info.wavelength.size), str(info.log_tau.size), info.reference.value, info.digest[:12]]
+        rows.append((*row, *["-"] * (len(head) - len(row))))
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for line in rows:
+        sys.stdout.write("  ".join(map(str.ljust, line, widths)).rstrip() + "\n")
+    broken = [model.info() for model in models if model.session is None]
+    for info in broken:
+        sys.stdout.write(f"{info.name}/{info.version}: {info.message}\n")
+    return _FAILED if broken or not models else 0
+
+
+def _train(options: argparse.Namespace) -> int:
+    from stokeswarm.contract.status import ContinuumReference
+    from stokeswarm.inference.settings import TrainSettings
+    from stokeswarm.inference.train import train
+
+    settings = TrainSettings(
+        epochs=options.epochs,
+        minutes=options.minutes,
+        patience=options.patience,
+        seed=options.seed,
+        noise=options.noise,
+        filters=options.filters,
+        learning_rate=options.learning_rate,
+        threads=options.threads,
+        log_tau=tuple(options.nodes),
+    )
+    train(
+        options.dataset,
+        options.output,
+        options.instrument,
+        options.version,
+        settings,
+        also_accept=tuple(ContinuumReference(name) for name in options.also_accept),
+        licence=options.licence,
+        replace=options.replace,
+        report=lambda line: print(line, flush=True),
+    )
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

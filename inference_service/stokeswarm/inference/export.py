@@ -1,0 +1,169 @@
+"""From Keras to a model of the repository: ONNX, checked against Keras, with its card, in one step."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import tempfile
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+
+from stokeswarm.contract.errors import DataLossError, OutputExistsError
+from stokeswarm.inference.card import Card
+from stokeswarm.inference.repository import CARD_FILE, MODEL_FILE
+from stokeswarm.inference.session import ATMOSPHERE, INPUT, NOVELTY, SCALARS, Output, Session, SessionOptions
+
+Float32s = npt.NDArray[np.float32]
+
+#: newest operator set that tf2onnx 1.17 accepts for Keras 3
+OPSET: Final = 18
+#: allowed difference between Keras and ONNX Runtime, relative to each quantity's largest value
+PARITY: Final = 1e-5
+_BATCH: Final = "batch"
+
+
+def to_onnx(served: Any, card: Card) -> bytes:
+    """Convert the served Keras model.
+
+    Parameters
+    ----------
+    served : keras.Model
+        Functional; one input, outputs in the order atmosphere, scalars, novelty.
+    card : Card
+        Its identity goes into the file's metadata.
+
+    Returns
+    -------
+    bytes
+    """
+    import tensorflow as tf
+    import tf2onnx
+    from onnx import checker
+
+    signature = (tf.TensorSpec((None, 4, card.wavelength.size), tf.float32, name=INPUT),)
+    model, _ = tf2onnx.convert.from_keras(served, input_signature=signature, opset=OPSET)
+    wanted = (ATMOSPHERE, SCALARS, NOVELTY)
+    _rename(model.graph, dict(zip((node.name for node in model.graph.output), wanted, strict=True)))
+    shapes: dict[str, tuple[int, ...]] = {
+        INPUT: (4, card.wavelength.size),
+        ATMOSPHERE: (len(card.quantities), card.log_tau.size),
+        SCALARS: (len(card.scalars),),
+        NOVELTY: (),
+    }
+    for node in (*model.graph.input, *model.graph.output):
+        _set_shape(node, shapes[node.name])
+    model.graph.name = card.instrument
+    model.model_version = int(card.version)
+    del model.metadata_props[:]
+    for key, value in (("instrument", card.instrument), ("version", card.version), ("title", card.title)):
+        entry = model.metadata_props.add()
+        entry.key, entry.value = key, value
+    checker.check_model(model)
+    data: bytes = model.SerializeToString()
+    return data
+
+
+def check_parity(expected: Output, model: bytes, card: Card, stokes: Float32s) -> float:
+    """Compare ONNX Runtime with Keras.
+
+    Parameters
+    ----------
+    expected : Output
+        What Keras says.
+    model : bytes
+    card : Card
+    stokes : ndarray (n, 4, n_wavelength) float32
+
+    Returns
+    -------
+    float
+        Largest difference, relative to the largest value of the quantity (of azimuths: to 180°, and around
+        the circle).
+
+    Raises
+    ------
+    DataLossError
+        It exceeds `PARITY`.
+    """
+    found = Session(model, card, SessionOptions()).run(stokes)
+    worst = 0.0
+    for number, name in enumerate(card.quantities):
+        a, b = expected.atmosphere[:, number], found.atmosphere[:, number]
+        difference, largest = np.abs(a - b), float(np.abs(a).max())
+        if name == "azimuth":
+            difference, largest = np.minimum(difference, 180.0 - difference), 180.0
+        worst = max(worst, float(difference.max()) / largest)
+    for a, b in ((expected.scalars, found.scalars), (expected.novelty, found.novelty)):
+        worst = max(worst, float(np.abs(a - b).max() / np.abs(a).max()))
+    if not worst <= PARITY:
+        raise DataLossError(f"ONNX Runtime differs from Keras by {worst:.2g}, at most {PARITY:g} is allowed")
+    return worst
+
+
+def write_model(root: Path, card: Card, model: bytes, *, replace_existing: bool = False) -> Path:
+    """Put a model into a repository: complete, or not at all.
+
+    Parameters
+    ----------
+    root : Path
+        Made if needed.
+    card : Card
+        Its digest is set to the model's.
+    model : bytes
+    replace_existing : bool
+
+    Returns
+    -------
+    Path
+        The model's folder.
+
+    Raises
+    ------
+    OutputExistsError
+        The model is there, and ``replace_existing`` was not given.
+    """
+    folder = root / card.instrument / card.version
+    check_free(root, card.instrument, card.version, replace_existing=replace_existing)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    described = replace(card, digest=hashlib.sha256(model).hexdigest())
+    # A server scans version folders that are not hidden: it never sees a half-written model.
+    staging = Path(tempfile.mkdtemp(prefix=f".{card.version}-", dir=folder.parent))
+    try:
+        (staging / MODEL_FILE).write_bytes(model)
+        (staging / CARD_FILE).write_text(described.to_json(), encoding="utf-8")
+        staging.chmod(0o755)
+        if folder.exists():
+            shutil.rmtree(folder)
+        os.replace(staging, folder)  # noqa: PTH105  # Path.replace would not say that it is a folder
+    finally:
+        shutil.rmtree(staging, ignore_errors=True)
+    return folder
+
+
+def check_free(root: Path, instrument: str, version: str, *, replace_existing: bool) -> None:
+    """Raise OutputExistsError where a model is in the way: before hours of training, not after."""
+    folder = root / instrument / version
+    if folder.exists() and not replace_existing:
+        raise OutputExistsError(f"{folder} exists; give another version, or --replace")
+
+
+def _rename(graph: Any, names: dict[str, str]) -> None:
+    for node in graph.node:
+        for values in (node.input, node.output):
+            for number, value in enumerate(values):
+                values[number] = names.get(value, value)
+    for value in (*graph.output, *graph.value_info):
+        value.name = names.get(value.name, value.name)
+
+
+def _set_shape(node: Any, shape: tuple[int, ...]) -> None:
+    tensor = node.type.tensor_type.shape
+    del tensor.dim[:]
+    tensor.dim.add().dim_param = _BATCH
+    for size in shape:
+        tensor.dim.add().dim_value = size

@@ -1,0 +1,141 @@
+"""``stokeswarm-inversion``: run the inversion server, list its engines."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import json
+import logging
+import sys
+import time
+from collections.abc import Sequence
+from importlib import metadata
+from typing import Final
+
+from stokeswarm.contract.errors import StokeswarmError
+from stokeswarm.contract.inversion import EngineInfo
+from stokeswarm.inversion.cores import available_cores
+from stokeswarm.inversion.registry import EngineRegistry
+from stokeswarm.inversion.server import DEFAULT_PORT, DRAIN_SECONDS, GRACE_SECONDS, ServerSettings, run
+from stokeswarm.inversion.servicer import StreamSettings
+
+#: characters of a digest that tell engines apart
+DIGEST_SHOWN: Final = 12
+LOG_FORMAT: Final = "%(asctime)s.%(msecs)03dZ %(levelname)s %(name)s [%(threadName)s] %(message)s"
+
+
+def parser() -> argparse.ArgumentParser:
+    """Build the command line."""
+    top = argparse.ArgumentParser(
+        prog="stokeswarm-inversion", description="Inverts and synthesises Stokes profiles as a gRPC service"
+    )
+    top.add_argument("--version", action="version", version=metadata.version("stokeswarm"))
+    commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    serve = commands.add_parser(
+        "serve",
+        help="run the server",
+        description='Serves until SIGTERM or SIGINT. Writes READY {"address": "HOST:PORT"} to standard '
+        "output once the engines are warm; logs to standard error.",
+    )
+    listen = serve.add_argument_group("listening")
+    listen.add_argument(
+        "--host", default="127.0.0.1", help="address to listen on (%(default)s); 0.0.0.0 in a pod"
+    )
+    listen.add_argument("--port", type=int, default=DEFAULT_PORT, help="0 = any free one (%(default)s)")
+    listen.add_argument("--metrics-port", type=int, help="serve Prometheus metrics here; 0 = any free")
+    work = serve.add_argument_group("work")
+    work.add_argument("--slots", type=int, help="threads that invert (the cores of this process or pod)")
+    work.add_argument("--queue", type=int, help="requests open at once (four per slot)")
+    work.add_argument(
+        "--heartbeat-seconds", type=float, default=5.0, help="silence before a heartbeat (%(default)s)"
+    )
+    end = serve.add_argument_group("the end")
+    end.add_argument(
+        "--drain-seconds",
+        type=float,
+        help="seconds from NOT_SERVING until new calls are refused (5; 0 with --exit-with-parent)",
+    )
+    end.add_argument(
+        "--grace-seconds", type=float, default=GRACE_SECONDS, help="for running calls to end (%(default)s)"
+    )
+    end.add_argument(
+        "--exit-with-parent", action="store_true", help="end when the process that started this one does"
+    )
+    serve.add_argument("--log-level", default="info", choices=("debug", "info", "warning", "error"))
+
+    engines = commands.add_parser("engines", help="list the engines", description="Engines of this machine.")
+    engines.add_argument("--json", action="store_true", help="as JSON, for programs")
+    return top
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Entry point.
+
+    Returns
+    -------
+    int
+        Exit code: 0, or 1 with the reason on standard error; argparse itself exits with 2.
+    """
+    options = parser().parse_args(arguments)
+    try:
+        if options.command == "engines":
+            return list_engines(as_json=options.json)
+        configure_logging(options.log_level)
+        slots = available_cores() if options.slots is None else options.slots
+        drain = options.drain_seconds
+        if drain is None:
+            # A child's only client is its parent: no load balancer needs time to notice.
+            drain = 0.0 if options.exit_with_parent else DRAIN_SECONDS
+        settings = ServerSettings(
+            host=options.host,
+            port=options.port,
+            metrics_port=options.metrics_port,
+            drain_seconds=drain,
+            grace_seconds=options.grace_seconds,
+            exit_with_parent=options.exit_with_parent,
+            stream=StreamSettings(heartbeat=options.heartbeat_seconds),
+        )
+        run(EngineRegistry(slots=slots), settings, slots=slots, queue=options.queue)
+    except StokeswarmError as error:
+        print(f"stokeswarm-inversion: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def configure_logging(level: str) -> None:
+    """Log to standard error, one line an event, in UTC."""
+    handler = logging.StreamHandler(sys.stderr)
+    formatter = logging.Formatter(LOG_FORMAT, datefmt="%Y-%m-%dT%H:%M:%S")
+    formatter.converter = time.gmtime
+    handler.setFormatter(formatter)
+    logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
+
+
+def list_engines(*, as_json: bool = False) -> int:
+    """Print the engines; the exit code is 1 where none can be used."""
+    # The table gives the reason in one line; Python's handler of last resort would add a traceback.
+    logging.getLogger("stokeswarm.inversion").addHandler(logging.NullHandler())
+    infos = EngineRegistry(slots=available_cores()).infos()
+    if as_json:
+        print(json.dumps([dataclasses.asdict(info) for info in infos], indent=2))
+    else:
+        print(table(infos))
+    return 0 if any(info.available for info in infos) else 1
+
+
+def table(infos: Sequence[EngineInfo]) -> str:
+    """The engines as aligned columns."""
+    rows = [("ENGINE", "VERSION", "DIGEST", "AVAILABLE", "CAN")]
+    for info in infos:
+        flags = (("invert", info.inverts), ("synthesize", info.synthesizes), ("respond", info.responds))
+        can = ",".join(name for name, able in flags if able)
+        available = "yes" if info.available else f"no: {info.message}"
+        rows.append((info.name, info.version or "-", info.digest[:DIGEST_SHOWN] or "-", available, can))
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    return "\n".join(
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

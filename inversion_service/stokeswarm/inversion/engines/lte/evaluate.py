@@ -1,0 +1,316 @@
+"""From an atmosphere to the observable profile and its derivatives with respect to the free parameters.
+
+observable = (1 − α) Σ_c f_c · P · M_c · S_c + α · stray light,
+
+with the component's emergent profile S_c, macroturbulence M_c, instrumental profile P, filling factor f_c and
+stray-light fraction α (Ruiz Cobo & del Toro Iniesta 1992; SIR). Response functions are projected on the nodes
+before they are convolved: a few tens of convolutions instead of one for every depth.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+from stokeswarm.inversion.engines.lte.degrade import convolution_matrix, macroturbulence_matrix
+from stokeswarm.inversion.engines.lte.forward import Column, ForwardModel, Workspace, regions_of
+from stokeswarm.inversion.engines.lte.hydrostatic import hydrostatic_equilibrium, hydrostatic_response
+
+from stokeswarm.contract.errors import PlanError
+from stokeswarm.contract.plan import QUANTITIES, Cycle, Plan
+from stokeswarm.inversion.engines.lte import kernels
+from stokeswarm.inversion.engines.lte.constants import SOLAR_GRAVITY
+from stokeswarm.inversion.engines.lte.elements import mixture
+from stokeswarm.inversion.engines.lte.eos import N_STATE, PG, gas_state
+from stokeswarm.inversion.engines.lte.nodes import interpolation_matrix
+from stokeswarm.inversion.engines.lte.state import (
+    ELECTRON_PRESSURE,
+    TEMPERATURE,
+    Component,
+)
+
+Floats = npt.NDArray[np.float64]
+
+#: change that counts as one unit of a scaled parameter: K, relative, cm/s, G, cm/s, rad, rad
+SCALES: Final = np.array([200.0, 0.2, 5e4, 200.0, 5e4, 0.2, 0.2])
+MACROTURBULENCE_SCALE: Final = 0.3
+FRACTION_SCALE: Final = 0.1
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Nodes of one quantity of one component: their cardinal functions (n_depth, n_node)."""
+
+    component: int
+    quantity: int
+    functions: Floats
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """The free parameters of a cycle: nodes, macroturbulences, filling factor, stray light, in this order."""
+
+    groups: tuple[Group, ...]
+    macroturbulence: tuple[int, ...]
+    filling_factor: bool
+    stray_light: bool
+
+    @property
+    def n_free(self) -> int:
+        """Number of parameters."""
+        nodes = sum(group.functions.shape[1] for group in self.groups)
+        return nodes + len(self.macroturbulence) + int(self.filling_factor) + int(self.stray_light)
+
+    def free(self, component: int) -> tuple[int, ...]:
+        """Quantities of a component that have nodes."""
+        return tuple(g.quantity for g in self.groups if g.component == component)
+
+    @classmethod
+    def of(cls, cycle: Cycle, log_tau: Floats, has_stray_light: bool) -> Layout:
+        """Layout of a cycle on a depth axis; stray light is free only where there is a profile of it."""
+        groups = [
+            Group(c, q, interpolation_matrix(log_tau, getattr(nodes, name)))
+            for c, nodes in enumerate(cycle.components)
+            for q, name in enumerate(QUANTITIES)
+            if getattr(nodes, name)
+        ]
+        vmac = tuple(c for c, nodes in enumerate(cycle.components) if nodes.macroturbulence)
+        filling = cycle.filling_factor and len(cycle.components) == 2
+        return cls(tuple(groups), vmac, filling, cycle.stray_light and has_stray_light)
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """Everything that the profile of one pixel depends on."""
+
+    components: tuple[Component, ...]
+    filling_factor: float
+    """Of the second component; the first has the rest. 0 where there is one component."""
+    stray_light: float
+
+    def fraction(self, component: int) -> float:
+        """Filling factor of a component."""
+        return self.filling_factor if component == 1 else 1.0 - self.filling_factor
+
+
+class Evaluator:
+    """Profiles and derivatives for one plan, wavelength axis and depth axis; immutable, one for all slots.
+
+    Parameters
+    ----------
+    plan : Plan
+    wavelength : ndarray (n_wavelength,) float64
+        Å.
+    log_tau : ndarray (n_depth,) float64
+
+    Raises
+    ------
+    SpectraError
+        The axis does not fit the plan's regions.
+    PlanError
+        A line cannot be synthesised, or a PSF does not fit its region's sampling.
+    """
+
+    def __init__(self, plan: Plan, wavelength: Floats, log_tau: Floats) -> None:
+        self.plan = plan
+        self.wavelength = wavelength
+        self.log_tau = log_tau
+        self.slices = plan.region_slices(wavelength)
+        self.mixture = mixture(np.asarray(plan.abundances))
+        self.forward = ForwardModel(regions_of(plan, wavelength), self.mixture)
+        self._psf = [self._psf_matrix(i) for i in range(len(self.slices))]
+
+    def _psf_matrix(self, region: int) -> Floats | None:
+        psf = self.plan.regions[region].psf
+        if psf is None:
+            return None
+        axis = self.wavelength[self.slices[region]]
+        try:
+            matrix = convolution_matrix(axis, np.asarray(psf.offset), np.asarray(psf.transmission))
+        except ValueError as error:
+            raise PlanError(f"region {self.plan.regions[region].name!r}: {error}") from None
+        return np.ascontiguousarray(matrix)
+
+    def workspace(self) -> Workspace:
+        """Scratch arrays of one slot."""
+        return self.forward.workspace(self.log_tau.size)
+
+    def top_gas_pressure(self, temperature: float, electron_pressure: float) -> float:
+        """Gas pressure [dyn cm⁻²] that belongs to a temperature [K] and electron pressure [dyn cm⁻²]."""
+        state = np.empty(N_STATE)
+        gas_state(temperature, electron_pressure, self.mixture, state)
+        return float(state[PG])
+
+    def in_equilibrium(self, component: Component, mu: float) -> Component:
+        """The component with pressures, density and heights in hydrostatic equilibrium."""
+        values = component.values.copy()
+        pe, pg, rho, z = (np.empty(self.log_tau.size) for _ in range(4))
+        hydrostatic_equilibrium(
+            self.log_tau,
+            values[TEMPERATURE],
+            component.top_gas_pressure,
+            SOLAR_GRAVITY * mu,
+            self.mixture,
+            pe,
+            pg,
+            rho,
+            z,
+        )
+        values[ELECTRON_PRESSURE] = pe
+        return replace(component, values=values, gas_pressure=pg, density=rho, height=z)
+
+    def profile(self, model: Model, stray_light: Floats | None, workspace: Workspace) -> Floats:
+        """Observable Stokes profile (4, n_wavelength) of a model."""
+        total = np.zeros((4, self.wavelength.size))
+        for c, component in enumerate(model.components):
+            emergent = self.forward.synthesize(self._column(component), workspace)
+            operators, _ = self._operators(component.macroturbulence, derivative=False)
+            total += model.fraction(c) * self._convolved(emergent[None], operators)[0]
+        return self._with_stray_light(model, total, stray_light)
+
+    def profile_and_jacobian(
+        self, model: Model, layout: Layout, stray_light: Floats | None, mu: float, workspace: Workspace
+    ) -> tuple[Floats, Floats]:
+        """Observable profile (4, n_wavelength) and its derivatives (n_free, 4, n_wavelength).
+
+        Derivatives are with respect to parameters in units of `SCALES`.
+        """
+        n_wavelength = self.wavelength.size
+        jacobian = np.zeros((layout.n_free, 4, n_wavelength))
+        n_nodes = sum(g.functions.shape[1] for g in layout.groups)
+        profiles = []
+        for c, component in enumerate(model.components):
+            emergent, response = self.forward.synthesize_with_response(self._column(component), workspace)
+            n_own = sum(g.functions.shape[1] for g in layout.groups if g.component == c)
+            block = np.zeros((n_own + 1, 4, n_wavelength))
+            block[n_own] = emergent
+            at = 0
+            rows = []
+            for index, group in self._indexed(layout, c):
+                width = group.functions.shape[1]
+                self._project(group, component, layout, response, mu, block[at : at + width])
+                rows.append((index, at, width))
+                at += width
+            operators, derivatives = self._operators(component.macroturbulence, derivative=True)
+            convolved = self._convolved(block, operators)
+            factor = (1.0 - model.stray_light) * model.fraction(c)
+            for index, at, width in rows:
+                jacobian[index : index + width] = factor * convolved[at : at + width]
+            if c in layout.macroturbulence:
+                row = n_nodes + layout.macroturbulence.index(c)
+                slope = self._convolved(emergent[None], derivatives)[0]
+                jacobian[row] = factor * MACROTURBULENCE_SCALE * slope
+            profiles.append(convolved[n_own])
+        total = np.zeros((4, n_wavelength))
+        for c, profile in enumerate(profiles):
+            total += model.fraction(c) * profile
+        row = n_nodes + len(layout.macroturbulence)
+        if layout.filling_factor:
+            jacobian[row] = FRACTION_SCALE * (1.0 - model.stray_light) * (profiles[1] - profiles[0])
+            row += 1
+        if layout.stray_light and stray_light is not None:
+            jacobian[row] = FRACTION_SCALE * (stray_light - total)
+        return self._with_stray_light(model, total, stray_light), jacobian
+
+    @staticmethod
+    def node_groups(quantities: tuple[str, ...], functions: Floats) -> tuple[Group, ...]:
+        """Groups of one component that give several quantities the same cardinal functions."""
+        return tuple(Group(0, QUANTITIES.index(name), functions) for name in quantities)
+
+    @staticmethod
+    def unscaled(jacobian: Floats, layout: Layout, component: Component) -> Floats:
+        """Derivatives per engine unit at every node, from those per scaled parameter (one node a depth)."""
+        result = jacobian.copy()
+        at = 0
+        for group in layout.groups:
+            width = group.functions.shape[1]
+            scale = SCALES[group.quantity] * np.ones(width)
+            if group.quantity == ELECTRON_PRESSURE:
+                scale = scale * component.values[ELECTRON_PRESSURE]
+            result[at : at + width] /= scale[:, None, None]
+            at += width
+        return result
+
+    @staticmethod
+    def _indexed(layout: Layout, component: int) -> list[tuple[int, Group]]:
+        """First parameter and group of every group of a component."""
+        found, index = [], 0
+        for group in layout.groups:
+            if group.component == component:
+                found.append((index, group))
+            index += group.functions.shape[1]
+        return found
+
+    def _project(
+        self,
+        group: Group,
+        component: Component,
+        layout: Layout,
+        response: Floats,
+        mu: float,
+        out: Floats,
+    ) -> None:
+        """Fill out (n_node, 4, n_wavelength) with the response to a group's scaled nodes."""
+        scaled = group.functions * SCALES[group.quantity]
+        if group.quantity == ELECTRON_PRESSURE:
+            scaled = scaled * component.values[ELECTRON_PRESSURE][:, None]
+        kernels.project(response[group.quantity], np.ascontiguousarray(scaled), out)
+        if group.quantity == TEMPERATURE and ELECTRON_PRESSURE not in layout.free(group.component):
+            n_depth = self.log_tau.size
+            pressure_response = np.empty((n_depth, n_depth))
+            hydrostatic_response(
+                self.log_tau,
+                component.values[TEMPERATURE],
+                component.values[ELECTRON_PRESSURE],
+                SOLAR_GRAVITY * mu,
+                self.mixture,
+                pressure_response,
+            )
+            through_pressure = np.empty_like(scaled)
+            kernels.multiply(pressure_response, np.ascontiguousarray(scaled), through_pressure)
+            kernels.project(response[ELECTRON_PRESSURE], through_pressure, out)
+
+    def _column(self, component: Component) -> Column:
+        return Column(self.log_tau, *component.values)
+
+    def _operators(
+        self, macroturbulence: float, *, derivative: bool
+    ) -> tuple[list[Floats | None], list[Floats | None]]:
+        """Transposed convolution P · M of every region, and its derivative with respect to the km/s of M."""
+        operators: list[Floats | None] = []
+        derivatives: list[Floats | None] = []
+        for where, psf in zip(self.slices, self._psf, strict=True):
+            if macroturbulence > 0.0:
+                matrix, slope = macroturbulence_matrix(self.wavelength[where], macroturbulence)
+                operators.append(_transposed(psf, matrix))
+                derivatives.append(_transposed(psf, slope) if derivative else None)
+            else:
+                operators.append(None if psf is None else np.ascontiguousarray(psf.T))
+                derivatives.append(np.zeros((where.stop - where.start,) * 2) if derivative else None)
+        return operators, derivatives
+
+    def _convolved(self, spectra: Floats, operators: list[Floats | None]) -> Floats:
+        out = np.empty_like(spectra)
+        for where, operator in zip(self.slices, operators, strict=True):
+            if operator is None:
+                out[..., where] = spectra[..., where]
+            else:
+                kernels.convolve(spectra, operator, where.start, out)
+        return out
+
+    @staticmethod
+    def _with_stray_light(model: Model, total: Floats, stray_light: Floats | None) -> Floats:
+        if stray_light is None or model.stray_light == 0.0:
+            return total
+        return (1.0 - model.stray_light) * total + model.stray_light * stray_light
+
+
+def _transposed(psf: Floats | None, matrix: Floats) -> Floats:
+    """(psf · matrix)ᵀ, contiguous."""
+    if psf is None:
+        return np.ascontiguousarray(matrix.T)
+    out = np.empty_like(matrix)
+    kernels.multiply(np.ascontiguousarray(matrix.T), np.ascontiguousarray(psf.T), out)
+    return out

@@ -1,0 +1,139 @@
+"""Inversion of one pixel: the plan's cycles in turn, the best one kept.
+
+In the manner of SIR (Ruiz Cobo & del Toro Iniesta 1992): every cycle starts from the best atmosphere so far,
+with its own nodes and weights; hydrostatic equilibrium is imposed after every change of temperature.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import numpy.typing as npt
+
+from stokeswarm.contract.status import Status
+from stokeswarm.inversion.engine import Slot
+from stokeswarm.inversion.engines.lte.cycle import CycleRun, Fit, Observed
+from stokeswarm.inversion.engines.lte.evaluate import Evaluator, Layout, Model
+from stokeswarm.inversion.engines.lte.forward import Workspace
+from stokeswarm.inversion.engines.lte.moves import Moves
+from stokeswarm.inversion.engines.lte.uncertainty import uncertainty
+
+Floats = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of one pixel.
+
+    Attributes
+    ----------
+    status : Status
+    message : str
+    fit : Fit or None
+    layout : Layout or None
+        Of the best cycle; None where the start was best.
+    sigma : ndarray (n_component, 7, n_depth) float64
+        1σ of what had nodes, engine units; NaN elsewhere.
+    sigma_scalar : ndarray (n_component + 2,) float64
+        1σ of the macroturbulences, the filling factor and the stray light.
+    ran : tuple of int
+    best_cycle : int
+        −1 = the start.
+    iterations : int
+    merit : float
+        The weighted merit function of the best cycle.
+    """
+
+    status: Status
+    message: str
+    fit: Fit | None
+    layout: Layout | None
+    sigma: Floats
+    sigma_scalar: Floats
+    ran: tuple[int, ...]
+    best_cycle: int
+    iterations: int
+    merit: float
+
+
+class PixelInverter:
+    """Inverts pixels of one plan with one evaluator; immutable, one for all slots."""
+
+    def __init__(self, evaluator: Evaluator) -> None:
+        self._evaluator = evaluator
+        self._moves = Moves(evaluator)
+
+    def invert(
+        self, observed: Observed, start: Model, cycles: tuple[int, ...], workspace: Workspace, slot: Slot
+    ) -> Outcome:
+        """Run cycles of the plan from a start; see `Outcome`."""
+        plan = self._evaluator.plan
+        best: Fit | None = None
+        best_run: CycleRun | None = None
+        best_cycle, iterations = -1, 0
+        for number in cycles:
+            cycle = plan.carried_nodes(plan.cycles[number])
+            layout = Layout.of(cycle, self._evaluator.log_tau, observed.stray_light is not None)
+            run = CycleRun(self._evaluator, self._moves, observed, cycle, layout, workspace, slot)
+            prepared = run.prepare(start if best is None else best.model)
+            if prepared is None:
+                continue
+            if best is None:
+                best = prepared
+            result = run.iterate(prepared)
+            iterations += run.iterations
+            if run.misses_polarisation(result):
+                for model in run.alternatives(result):
+                    other = CycleRun(self._evaluator, self._moves, observed, cycle, layout, workspace, slot)
+                    begun = other.prepare(model)
+                    if begun is None:
+                        continue
+                    found = other.iterate(begun)
+                    iterations += other.iterations
+                    if found.chi2 < result.chi2:
+                        result, run = found, other
+            if slot.cancelled():
+                return self._nothing(start, Status.NO_OUTPUT, "cancelled", iterations)
+            if slot.out_of_time():
+                text = f"took longer than {plan.pixel_timeout:g} s"
+                return self._nothing(start, Status.TIMEOUT, text, iterations)
+            if result.chi2 <= best.chi2:
+                best, best_run, best_cycle = result, run, number
+        if best is None:
+            text = (
+                "the start cannot be synthesised: its profile is not finite (check temperature and pressure)"
+            )
+            return self._nothing(start, Status.ENGINE_FAILED, text, iterations)
+        blank = self._nothing(start, Status.OK, "", iterations)
+        if best_run is None:
+            return replace(blank, fit=best, ran=cycles)
+        sigma, scalar = uncertainty(self._evaluator, observed, best, best_run.layout, workspace)
+        return Outcome(
+            status=Status.NOT_CONVERGED if best_run.moving else Status.OK,
+            message="χ² was still falling when the iterations ended" if best_run.moving else "",
+            fit=best,
+            layout=best_run.layout,
+            sigma=sigma,
+            sigma_scalar=scalar,
+            ran=cycles,
+            best_cycle=best_cycle,
+            iterations=iterations,
+            merit=best_run.merit,
+        )
+
+    def _nothing(self, start: Model, status: Status, message: str, iterations: int) -> Outcome:
+        """An outcome without a result."""
+        n_component, n_depth = len(start.components), self._evaluator.log_tau.size
+        return Outcome(
+            status=status,
+            message=message,
+            fit=None,
+            layout=None,
+            sigma=np.full((n_component, 7, n_depth), np.nan),
+            sigma_scalar=np.full(n_component + 2, np.nan),
+            ran=(),
+            best_cycle=-1,
+            iterations=iterations,
+            merit=np.nan,
+        )

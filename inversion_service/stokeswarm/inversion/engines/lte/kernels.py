@@ -1,0 +1,123 @@
+"""Small linear algebra of an inversion step, compiled: projection on nodes, convolution, normal equations.
+
+Plain loops with the wavelength innermost, and no BLAS: the result is the same whatever number of threads a
+linear-algebra library was given, and nothing here holds the interpreter's lock.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from stokeswarm.inversion.engines.lte._numba import njit
+
+Floats = npt.NDArray[np.float64]
+
+
+@njit
+def project(response: Floats, functions: Floats, out: Floats) -> None:
+    """Add the response to nodes: out[k] += Σ_j functions[j, k] response[j].
+
+    Parameters
+    ----------
+    response : ndarray (n_depth, 4, n_wavelength)
+    functions : ndarray (n_depth, n_node)
+    out : ndarray (n_node, 4, n_wavelength)
+    """
+    n_depth, n_stokes, n_wavelength = response.shape
+    for k in range(functions.shape[1]):
+        for j in range(n_depth):
+            weight = functions[j, k]
+            if weight != 0.0:
+                for s in range(n_stokes):
+                    for w in range(n_wavelength):
+                        out[k, s, w] += weight * response[j, s, w]
+
+
+@njit
+def multiply(left: Floats, right: Floats, out: Floats) -> None:
+    """Matrix product out = left · right without BLAS.
+
+    Parameters
+    ----------
+    left : ndarray (n, m)
+    right : ndarray (m, p)
+    out : ndarray (n, p)
+    """
+    for i in range(left.shape[0]):
+        out[i, :] = 0.0
+        for k in range(left.shape[1]):
+            value = left[i, k]
+            if value != 0.0:
+                for j in range(right.shape[1]):
+                    out[i, j] += value * right[k, j]
+
+
+@njit
+def convolve(spectra: Floats, transposed: Floats, first: int, out: Floats) -> None:
+    """Apply a region's convolution to its samples of many spectra.
+
+    Parameters
+    ----------
+    spectra : ndarray (n, 4, n_wavelength)
+    transposed : ndarray (n_region, n_region)
+        Transposed operator: row k is what a unit sample k becomes.
+    first : int
+        Position of the region on the wavelength axis.
+    out : ndarray (n, 4, n_wavelength)
+        Only the region's samples are written.
+    """
+    n_region = transposed.shape[0]
+    for i in range(spectra.shape[0]):
+        for s in range(spectra.shape[1]):
+            for w in range(n_region):
+                out[i, s, first + w] = 0.0
+            for k in range(n_region):
+                value = spectra[i, s, first + k]
+                if value != 0.0:
+                    for w in range(n_region):
+                        out[i, s, first + w] += transposed[k, w] * value
+
+
+@njit
+def normal_equations(
+    jacobian: Floats, residual: Floats, weight: Floats, curvature: Floats, gradient: Floats
+) -> None:
+    """Gauss–Newton normal equations of Σ weight · residual².
+
+    Parameters
+    ----------
+    jacobian : ndarray (n_free, 4, n_wavelength)
+        ∂fit/∂parameter.
+    residual : ndarray (4, n_wavelength)
+        Observed − fit; anything finite where the weight is 0.
+    weight : ndarray (4, n_wavelength)
+    curvature : ndarray (n_free, n_free)
+        Filled with Σ weight · ∂_i fit · ∂_j fit.
+    gradient : ndarray (n_free,)
+        Filled with Σ weight · residual · ∂_i fit.
+    """
+    n_free, n_stokes, n_wavelength = jacobian.shape
+    for i in range(n_free):
+        total = 0.0
+        for s in range(n_stokes):
+            for w in range(n_wavelength):
+                total += weight[s, w] * residual[s, w] * jacobian[i, s, w]
+        gradient[i] = total
+        for j in range(i + 1):
+            total = 0.0
+            for s in range(n_stokes):
+                for w in range(n_wavelength):
+                    total += weight[s, w] * jacobian[i, s, w] * jacobian[j, s, w]
+            curvature[i, j] = total
+            curvature[j, i] = total
+
+
+def warm_up() -> None:
+    """Compile every kernel."""
+    a = np.ones((2, 4, 3))
+    out = np.zeros_like(a)
+    project(a, np.ones((2, 2)), out)
+    multiply(np.ones((2, 2)), np.ones((2, 2)), np.ones((2, 2)))
+    convolve(a, np.eye(3), 0, out)
+    normal_equations(a, a[0], a[0], np.ones((2, 2)), np.ones(2))
