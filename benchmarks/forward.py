@@ -1,7 +1,7 @@
 """Cost of one evaluation of the LTE forward model: synthesis alone, and with all response functions.
 
-The case is a quiet-Sun atmosphere with field and velocity gradients on 53 depths, Fe I 6301.5 and 6302.5 on the
-112 wavelengths of Hinode/SP. Prints a table, then one line of JSON.
+The case is a quiet-Sun atmosphere with field and velocity gradients on 53 depths, Fe I 6301.5 and 6302.5
+on the 112 wavelengths of Hinode/SP. Prints a table, then one line of JSON.
 """
 
 from __future__ import annotations

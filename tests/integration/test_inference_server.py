@@ -6,7 +6,7 @@ import json
 import signal
 import subprocess
 import sys
-import threading
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -29,13 +29,15 @@ from stokeswarm.contract.messages import model_from_proto, prediction_from_proto
 from stokeswarm.contract.rpc import channel_options, translate_rpc_error, translated_errors
 from stokeswarm.contract.spectra import Spectra
 from stokeswarm.contract.status import ContinuumReference, Status
+from stokeswarm.inference.lifecycle import Ending, watch_parent
 from stokeswarm.inference.predictor import Predictor
 from stokeswarm.inference.repository import Repository
-from stokeswarm.inference.server import InferenceServer, ServerOptions, watch_parent
+from stokeswarm.inference.server import InferenceServer, ServerOptions
+from stokeswarm.inference.telemetry import PrometheusObserver
 from stokeswarm.inference.testing import LOG_TAU, WAVELENGTH, linear_answer, write_linear_model
 from stokeswarm.v1 import inference_pb2, inference_pb2_grpc
 
-TIMEOUT = 20.0
+TIMEOUT = 60.0
 SERVING = health_pb2.HealthCheckResponse.SERVING
 NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
 
@@ -213,10 +215,50 @@ def test_an_address_in_use_is_named(server: InferenceServer, models: Path) -> No
 
 
 def test_the_parents_end_is_noticed() -> None:
-    ending = threading.Event()
-    parents = iter([10, 10, 1])
-    watch_parent(10, ending, poll=0.001, getppid=lambda: next(parents, 1)).join(TIMEOUT)
-    assert ending.is_set()
+    ending = Ending()
+    parents = iter([10, 10, 10, 1])
+    watch_parent(ending, poll=0.001, getppid=lambda: next(parents, 1))
+    assert ending.wait(TIMEOUT) == "the parent's end"
+
+
+def test_a_child_ends_when_its_parents_pipe_closes(models: Path) -> None:
+    command = _command("serve", "--port", "0", "--models", str(models), "--no-bundled", "--exit-with-parent")
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as child:
+        try:
+            assert child.stdin is not None
+            assert child.stdout is not None
+            assert child.stdout.readline().startswith("READY")
+            child.stdin.close()
+            child.wait(TIMEOUT)
+            assert child.returncode == 0
+        finally:
+            child.kill()
+
+
+def test_prometheus_counts_pixels_by_status(models: Path) -> None:
+    pytest.importorskip("prometheus_client")
+    observer = PrometheusObserver(0, {("tiny", "1"): "CPUExecutionProvider"}, host="127.0.0.1")
+    predictor = Predictor(Repository([models]))
+    server = InferenceServer(predictor, ServerOptions(port=0, drain_seconds=0.0), observer)
+    server.start()
+    try:
+        request = _request(6)
+        stokes = _stokes(6)
+        stokes[2] = np.nan
+        spectra = Spectra(WAVELENGTH, stokes, ContinuumReference.DISC_CENTRE)
+        request.spectra.CopyFrom(spectra_to_proto(spectra))
+        with grpc.insecure_channel(server.address, options=channel_options()) as channel:
+            inference_pb2_grpc.InferenceServiceStub(channel).Predict(request, timeout=TIMEOUT)
+        with urllib.request.urlopen(f"http://127.0.0.1:{observer.port}/metrics", timeout=TIMEOUT) as page:
+            text = page.read().decode()
+    finally:
+        server.stop(lambda seconds: None)
+        observer.close()
+    assert 'stokeswarm_inference_pixels_total{model="tiny",status="OK"} 5.0' in text
+    assert 'stokeswarm_inference_pixels_total{model="tiny",status="INVALID_INPUT"} 1.0' in text
+    assert 'provider="CPUExecutionProvider"' in text
 
 
 def _command(*arguments: str) -> list[str]:
@@ -249,7 +291,9 @@ def test_the_models_command_lists_and_judges(models: Path) -> None:
     done = subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT, check=False)
     assert done.returncode == 1
     lines = [line.split() for line in done.stdout.splitlines()]
-    assert ["tiny", "1", "ready", "CPUExecutionProvider", "24", "4", "disc-centre"] in [l[:7] for l in lines]
+    assert ["tiny", "1", "ready", "CPUExecutionProvider", "24", "4", "disc-centre"] in [
+        line[:7] for line in lines
+    ]
     assert "broken/1: ONNX Runtime refuses the model" in done.stdout
 
 

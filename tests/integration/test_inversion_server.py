@@ -355,20 +355,26 @@ def test_a_port_that_is_taken(running):
 
 
 CHILD = """
-import importlib.util, sys
+import importlib.util, sys, threading
 spec = importlib.util.spec_from_file_location("scripted", sys.argv[1])
 scripted = importlib.util.module_from_spec(spec)
 sys.modules["scripted"] = scripted
 spec.loader.exec_module(scripted)
 from stokeswarm.inversion import cli
 from stokeswarm.inversion.registry import EngineRegistry
-cli.EngineRegistry = lambda slots: EngineRegistry({"scripted": scripted.ScriptedEngine}, slots)
-sys.exit(cli.main(sys.argv[2:]))
+class Engine(scripted.ScriptedEngine):
+    def warm_up(self):
+        if sys.argv[2] == "cold":
+            print("compiling", flush=True)
+            threading.Event().wait()
+cli.EngineRegistry = lambda slots: EngineRegistry({"scripted": Engine}, slots)
+sys.exit(cli.main(sys.argv[3:]))
 """
 
 
-def child(*arguments: str) -> subprocess.Popen[str]:
-    command = [sys.executable, "-c", CHILD, str(SCRIPTED), "serve", "--port", "0", "--slots", "2", *arguments]
+def child(*arguments: str, engine: str = "warm") -> subprocess.Popen[str]:
+    serve = ("serve", "--port", "0", "--slots", "2")
+    command = [sys.executable, "-c", CHILD, str(SCRIPTED), engine, *serve, *arguments]
     pipe = subprocess.PIPE
     return subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe, text=True)
 
@@ -392,6 +398,17 @@ def test_the_process_announces_itself_and_ends_on_a_signal(number):
     assert process.returncode == 0, log
     assert "draining" in log
     assert "Traceback" not in log
+
+
+def test_a_signal_does_not_wait_for_the_warm_up():
+    with child("--drain-seconds", "0", engine="cold") as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "compiling\n"
+        process.send_signal(signal.SIGTERM)
+        output, log = process.communicate(timeout=PATIENCE)
+    assert process.returncode == 0, log
+    assert "READY" not in output
+    assert "health: SERVING" not in log
 
 
 def test_a_child_ends_with_its_parent():

@@ -43,8 +43,10 @@ def sources() -> Iterator[Path]:
     for top in COMPONENTS:
         root = ROOT / top
         for path in sorted((root / "stokeswarm").rglob("*")):
-            if path.is_file() and "__pycache__" not in path.parts:
-                yield path.relative_to(root)
+            inner = path.relative_to(root)
+            # what tools leave behind is ignored by git, and so by the build
+            if path.is_file() and not any(part.startswith((".", "__pycache__")) for part in inner.parts):
+                yield inner
 
 
 @pytest.fixture(scope="module")

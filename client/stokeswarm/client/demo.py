@@ -23,20 +23,22 @@ from rich.table import Table
 from stokeswarm.client.active_region import CLASSES, ActiveRegion, active_region
 from stokeswarm.client.cluster import Cluster, connect
 from stokeswarm.client.plots import plot_comparison, plot_maps, plot_pixel
-from stokeswarm.client.prepare import Wishes
+from stokeswarm.client.prepare import Wishes, as_project
 from stokeswarm.client.progress import reporter
+from stokeswarm.client.project import Project
 from stokeswarm.client.readers import read
 from stokeswarm.client.sampling import synthesize_all
 from stokeswarm.client.summary import Summary, render
 from stokeswarm.client.truth import DEPTHS, QUANTITIES, Error, compare
 from stokeswarm.contract.errors import DataLossError, OutputExistsError
 from stokeswarm.contract.instrument import instrument
-from stokeswarm.contract.plan import Cycle, Nodes, Plan
-from stokeswarm.contract.status import ContinuumReference
+from stokeswarm.contract.plan import Plan
 
 INSTRUMENT: Final = "hinode-sp"
-DEFAULT_SIZE: Final = (32, 48)
-QUICK_SIZE: Final = (16, 24)
+PRESET: Final = "assisted"
+#: about a minute on two cores once the kernels are compiled
+DEFAULT_SIZE: Final = (20, 30)
+QUICK_SIZE: Final = (12, 18)
 #: what marks a folder as the demo's own, which a later run may replace
 MARK: Final = "demo.json"
 _STORE: Final = "result.zarr"
@@ -70,39 +72,16 @@ class Demo:
         return self.output / _STORE
 
 
-def demo_plan(mu: float = 1.0) -> Plan:
-    """The plan: Hinode/SP's two lines, and the nodes of the paper's reference inversion.
-
-    Three cycles with 1, 3, 5 nodes of temperature and 1, 3, 3 of field and velocity (Gafeira et al. 2021, A&A 651,
-    A31), inclination and azimuth constant at first; after a network's guess only the last one runs.
+def demo_project(mu: float = 1.0) -> Project:
+    """The preset ``assisted`` of the spectrograph, seen at an angle.
 
     Parameters
     ----------
     mu : float
         Cosine of the heliocentric angle.
     """
-    spectrograph = instrument(INSTRUMENT)
-
-    def cycle(temperature: int, others: int, angles: int) -> Cycle:
-        nodes = Nodes(
-            temperature=temperature,
-            microturbulence=1,
-            field_strength=others,
-            velocity=others,
-            inclination=angles,
-            azimuth=1,
-            macroturbulence=True,
-        )
-        return Cycle((nodes,))
-
-    return Plan(
-        name="demo",
-        regions=spectrograph.regions,
-        cycles=(cycle(1, 1, 1), cycle(3, 3, 1), cycle(5, 3, 2)),
-        noise=(spectrograph.noise,) * 4,
-        mu=mu,
-        reference=ContinuumReference.DISC_CENTRE,
-    )
+    project = as_project(PRESET)
+    return replace(project, plan=replace(project.plan, mu=mu))
 
 
 def run_demo(
@@ -121,7 +100,8 @@ def run_demo(
     Parameters
     ----------
     output : path
-        Folder; made where it is missing. A folder of an earlier demonstration is replaced, any other one kept.
+        Folder; made where it is missing. What an earlier demonstration left in it is replaced; a folder that
+        holds anything else is refused.
     size : (int, int), optional
         (ny, nx); None = `DEFAULT_SIZE`, or `QUICK_SIZE` where ``quick``.
     quick : bool
@@ -153,7 +133,8 @@ def run_demo(
     ny, nx = size or (QUICK_SIZE if quick else DEFAULT_SIZE)
     region = active_region(ny, nx, seed)
     (folder / MARK).write_text("{}\n")
-    plan = demo_plan(region.mu)
+    project = demo_project(region.mu)
+    plan = project.plan
     say.print(
         f"[bold]1[/] a synthetic active region of {ny} × {nx} pixels, μ = {region.mu:.2f}: {_parts(region)}"
     )
@@ -170,9 +151,9 @@ def run_demo(
             f"{plan.noise[0]:g} of the continuum, {plan.wavelength.size} wavelengths"
         )
         observation = read(folder / "observation.npz")
-        say.print(f"[bold]3[/] inverting them from the network's guess ({observation.recognised})")
+        say.print(f"[bold]3[/] inverting {folder / 'observation.npz'} with the plan {plan.name}")
         run = pool.begin(
-            observation, plan, folder / _STORE, wishes=Wishes(init=init, seed=seed), reporter=reporter(say)
+            observation, project, folder / _STORE, wishes=Wishes(init=init, seed=seed), reporter=reporter(say)
         )
         for note in run.prepared.notes:
             say.print(f"  {note}", markup=False, highlight=False)
@@ -201,7 +182,8 @@ def _clear(folder: Path) -> None:
             raise OutputExistsError(
                 f"{folder}: holds files that are not an earlier demonstration's; name another folder"
             )
-        shutil.rmtree(folder / _STORE, ignore_errors=False) if (folder / _STORE).exists() else None
+        if (folder / _STORE).exists():
+            shutil.rmtree(folder / _STORE)
         for name in _FILES:
             (folder / name).unlink(missing_ok=True)
     folder.mkdir(parents=True, exist_ok=True)
@@ -221,8 +203,7 @@ def _observe(
     progress: Callable[[int, int, int], None],
 ) -> None:
     """Synthesise the region, add noise, and write observation and truth."""
-    synthesis = replace(plan, cycles=())
-    stokes, used, message = synthesize_all(cluster, synthesis, region.atmosphere, progress=progress)
+    stokes, used, message = synthesize_all(cluster, plan, region.atmosphere, progress=progress)
     failed = [reason for reason in message if reason]
     if len(failed) == len(message):
         raise DataLossError(f"none of the {len(message)} pixels could be synthesised: {failed[0]}")

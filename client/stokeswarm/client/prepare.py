@@ -52,8 +52,8 @@ class Wishes:
     Attributes
     ----------
     init : str or None
-        See `stokeswarm.client.starts`; None = the project's own guess or model, else the network that knows
-        the observation's wavelengths, else the HSRA.
+        See `stokeswarm.client.starts`; None = the guess that a control file brings, else the network that
+        knows the observation's wavelengths, else the model that the plan names, else the HSRA.
     engine : str
     gate : Gate
     seed : int
@@ -114,10 +114,6 @@ def as_project(plan: Plan | Project | str | Path) -> Project:
         return plan
     if isinstance(plan, Plan):
         return Project(plan)
-    if Path(plan).suffix == ".trol":
-        from stokeswarm.client.trol import load_control_file
-
-        return load_control_file(Path(plan))
     from stokeswarm.client.plan_files import load_plan
 
     return load_plan(plan)
@@ -192,17 +188,17 @@ def _default_start(
 ) -> StartSpec:
     """What ``--init`` means where it is not given."""
     if project.guess:
+        notes.append("start: model, the plan's own guess")
         return StartSpec("model")
-    if project.start:
-        return StartSpec("model", project.start)
+    name = project.start or DEFAULT_MODEL
     try:
         model = find_model(services.models(), "", observation)
         probe = _probe(observation)
         if probe is not None:
             services.predict(model.name, model.version, probe)
     except (NotFoundError, InvalidArgumentError, FailedPreconditionError) as error:
-        notes.append(f"start: model:{DEFAULT_MODEL}, because no network fits ({error})")
-        return StartSpec("model", DEFAULT_MODEL)
+        notes.append(f"start: model:{name}, because no network fits ({error})")
+        return StartSpec("model", name)
     notes.append(f"start: cnn:{model.name}, version {model.version}")
     return StartSpec("cnn", model.name)
 

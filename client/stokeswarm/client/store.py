@@ -210,16 +210,16 @@ class ResultStore:
             raise NotFoundError(f"{text}: no such result store")
         store = open_zarr_store(text, read_only=read_only)
         mode = "r" if read_only else "r+"
-        try:
-            with _explained(text):
+        with _explained(text):
+            try:
                 root = zarr.open_group(store, mode=cast(Any, mode), zarr_format=3, use_consolidated=False)
-                if root.attrs.get("format") != FORMAT or "tiles/done" not in root:
-                    raise DataLossError(
-                        f"{text}: not a complete {FORMAT} store (a run that was killed while it made the "
-                        "store leaves one like this: remove it)"
-                    )
-        except zarr.errors.GroupNotFoundError as error:
-            raise NotFoundError(f"{text}: no result store there") from error
+            except (zarr.errors.GroupNotFoundError, zarr.errors.ContainsArrayError) as error:
+                raise NotFoundError(f"{text}: no result store there") from error
+            if root.attrs.get("format") != FORMAT or "tiles/done" not in root:
+                raise DataLossError(
+                    f"{text}: not a complete {FORMAT} store (a run that was killed while it made the store "
+                    "leaves one like this: remove it)"
+                )
         return cls(text, store, root)
 
     @property

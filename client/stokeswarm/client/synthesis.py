@@ -59,9 +59,7 @@ def profiles(
         )
         return send(part, REQUEST_SECONDS)
 
-    def accept(
-        rows: npt.NDArray[np.int64], results: SynthesizeResults, taken: npt.NDArray[np.int64]
-    ) -> None:
+    def accept(rows: npt.NDArray[np.int64], results: SynthesizeResults, taken: npt.NDArray[np.int64]) -> None:
         if results.stokes.shape[1:] != (4, n_wavelength) or len(results.atmosphere) != len(used):
             raise DataLossError(
                 f"the answer has profiles of shape {results.stokes.shape[1:]} and {len(results.atmosphere)} "

@@ -183,7 +183,7 @@ def merge(results: InvertResults, row: int, one: InvertResults) -> InvertResults
     )
 
 
-class FakeInversion(inversion_pb2_grpc.InversionServiceServicer):
+class FakeInversion(inversion_pb2_grpc.InversionServiceServicer):  # type: ignore[misc, unused-ignore]
     """The inversion service with a formula for an engine."""
 
     def __init__(self, script: Script, digest: str = "fake") -> None:
@@ -236,7 +236,9 @@ def _answer(
     if fault is Fault.CRASH:
         raise RuntimeError("a bug")
     if fault is Fault.SILENT:
-        context.add_callback(script.closed.set)
+        # A call that was cancelled before this line takes no callback any more.
+        if not context.add_callback(script.closed.set):
+            script.closed.set()
         script.closed.wait(60.0)
         return
     yield beat
@@ -260,7 +262,7 @@ def _answer(
             yield event(replace(part, chi2=np.full(len(part), 1e9)))
 
 
-class FakeInference(inference_pb2_grpc.InferenceServiceServicer):
+class FakeInference(inference_pb2_grpc.InferenceServiceServicer):  # type: ignore[misc, unused-ignore]
     """The inference service with one network: T = 5000 K, or no guess where I's first sample is above 1.5.
 
     Its novelty is the first sample of V.
@@ -276,8 +278,15 @@ class FakeInference(inference_pb2_grpc.InferenceServiceServicer):
             message="",
             wavelength=hinode_sp().regions[0].grid(),
             log_tau=np.array([0.0, -1.0, -2.0]),
-            quantities=("temperature", "field_strength", "velocity", "inclination", "azimuth",
-            "microturbulence"), reference=ContinuumReference.DISC_CENTRE,
+            quantities=(
+                "temperature",
+                "field_strength",
+                "velocity",
+                "inclination",
+                "azimuth",
+                "microturbulence",
+            ),
+            reference=ContinuumReference.DISC_CENTRE,
             novelty_threshold=1.0,
         )
 
@@ -313,9 +322,7 @@ class FakeInference(inference_pb2_grpc.InferenceServiceServicer):
 
 
 def _serve(register: Callable[[Any], None], name: str) -> Iterator[str]:
-    server = grpc.server(
-        ThreadPoolExecutor(16), options=server_options(), interceptors=[ErrorInterceptor()]
-    )
+    server = grpc.server(ThreadPoolExecutor(16), options=server_options(), interceptors=[ErrorInterceptor()])
     register(server)
     checks = health.HealthServicer()
     health_pb2_grpc.add_HealthServicer_to_server(checks, server)

@@ -4,7 +4,7 @@ A network knows nothing of wavelength: sample 40 is sample 40. So the request's 
 
 1. taken as it is, where it holds the model's samples within `EXACT` of the model's step;
 2. interpolated, where it covers the model's range with a similar sampling: steps of `MIN_STEP` to `MAX_STEP`
-   model steps, and not more than `EDGE` of a step missing at either end (where the last sample, continuum,
+   model steps, and not more than `EDGE` steps missing at either end (where the last sample, continuum,
    is repeated). The interpolation is Lagrange's cubic through the four nearest samples: a straight line
    through a line core sampled like Hinode's would lift it by up to 2 % of its depth;
 3. refused otherwise, with both axes in the message.
@@ -30,8 +30,9 @@ EXACT: Final = 5e-4
 #: a request's steps, in model steps
 MIN_STEP: Final = 0.5
 MAX_STEP: Final = 1.25
-#: how far the model's range may reach beyond the request's, in model steps
-EDGE: Final = 1.0
+#: how far the model's range may reach beyond the request's, in model steps: wavelength scales of the same
+#: spectrograph differ by a sample or two, and an axis ends in continuum
+EDGE: Final = 3.0
 #: a model's axis falls into regions where a step exceeds this many median steps
 GAP: Final = 3.0
 #: samples that one interpolated value is made of
@@ -138,7 +139,7 @@ def _interpolate(axis: Floats, region: Floats, name: str) -> tuple[npt.NDArray[n
     if x[0] > low + EDGE * step or x[-1] < high - EDGE * step:
         raise SpectraError(
             f"wavelength: {wanted}; the request covers only {x[0]:.4f}–{x[-1]:.4f} Å "
-            f"(at most {EDGE:g} step may be missing at an end)"
+            f"(at most {EDGE:g} steps may be missing at an end)"
         )
     steps = np.diff(x)
     if steps.max() > MAX_STEP * step or np.median(steps) < MIN_STEP * step:

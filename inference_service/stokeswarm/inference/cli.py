@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import argparse
+import json
 import logging
 import sys
 from collections.abc import Sequence
+from importlib import metadata
 from pathlib import Path
 from typing import Final
 
 from stokeswarm.contract.errors import InvalidArgumentError, StokeswarmError
+from stokeswarm.inference.lifecycle import DEFAULT_PORT, DRAIN_SECONDS, GRACE_SECONDS
+from stokeswarm.inference.settings import TrainSettings
 
 #: exit codes: a wrong input is the user's to mend, everything else ours
 _FAILED: Final = 1
@@ -39,6 +43,7 @@ def _parser() -> argparse.ArgumentParser:
         prog="stokeswarm-inference",
         description="Guesses atmospheres from Stokes profiles with pre-trained networks.",
     )
+    parser.add_argument("--version", action="version", version=metadata.version("stokeswarm"))
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
     _add_serve(commands)
     _add_models(commands)
@@ -49,11 +54,12 @@ def _parser() -> argparse.ArgumentParser:
 def _command(
     commands: argparse._SubParsersAction[argparse.ArgumentParser], name: str, text: str
 ) -> argparse.ArgumentParser:
-    parser: argparse.ArgumentParser = commands.add_parser(
-        name, help=text, description=text, formatter_class=argparse.ArgumentDefaultsHelpFormatter
-    )
+    parser: argparse.ArgumentParser = commands.add_parser(name, help=text, description=text)
     parser.add_argument(
-        "--log-level", default="info", choices=("debug", "info", "warning", "error"), help="what stderr gets"
+        "--log-level",
+        default="info",
+        choices=("debug", "info", "warning", "error"),
+        help="what stderr gets (%(default)s)",
     )
     return parser
 
@@ -69,7 +75,9 @@ def _add_repository(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--no-bundled", action="store_true", help="leave out the models of the package")
     parser.add_argument("--require-gpu", action="store_true", help="fail where a model runs on the CPU")
-    parser.add_argument("--threads", type=int, default=1, help="ONNX Runtime threads inside one request")
+    parser.add_argument(
+        "--threads", type=int, default=1, help="ONNX Runtime threads inside one request (%(default)s)"
+    )
     parser.add_argument(
         "--batch", type=int, default=0, help="rows of one call (0: 32 on a CPU, 1024 on a GPU)"
     )
@@ -77,15 +85,26 @@ def _add_repository(parser: argparse.ArgumentParser) -> None:
 
 def _add_serve(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     parser = _command(commands, "serve", "Run the gRPC server until SIGTERM.")
-    parser.add_argument("--host", default="127.0.0.1", help="address to listen on")
-    parser.add_argument("--port", type=int, default=50051, help="port to listen on (0: a free one)")
+    parser.add_argument("--host", default="127.0.0.1", help="address to listen on (%(default)s)")
+    parser.add_argument("--port", type=int, default=DEFAULT_PORT, help="0 = any free one (%(default)s)")
     _add_repository(parser)
     parser.add_argument("--workers", type=int, default=0, help="requests computed at a time (0: one a core)")
     parser.add_argument("--queue", type=int, default=-1, help="requests waiting (-1: four per worker)")
     parser.add_argument(
-        "--drain-seconds", type=float, default=2.0, help="NOT_SERVING before the socket closes"
+        "--drain-seconds",
+        type=float,
+        default=argparse.SUPPRESS,
+        help="from NOT_SERVING until the socket closes (5; 0 with --exit-with-parent)",
     )
-    parser.add_argument("--grace-seconds", type=float, default=20.0, help="that running calls then have")
+    parser.add_argument(
+        "--grace-seconds", type=float, default=GRACE_SECONDS, help="for running calls to end (%(default)s)"
+    )
+    parser.add_argument(
+        "--metrics-port",
+        type=int,
+        default=argparse.SUPPRESS,
+        help="serve Prometheus metrics here ; 0 = any free one",
+    )
     parser.add_argument("--exit-with-parent", action="store_true", help="end when the parent process is gone")
     parser.set_defaults(run=_serve)
 
@@ -93,12 +112,11 @@ def _add_serve(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 def _add_models(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     parser = _command(commands, "models", "List the models that a server would offer; 1 if one is broken.")
     _add_repository(parser)
+    parser.add_argument("--json", action="store_true", help="the cards of those that are ready, as JSON")
     parser.set_defaults(run=_models, log_level="error")
 
 
 def _add_train(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    from stokeswarm.inference.settings import TrainSettings
-
     default = TrainSettings()
     parser = _command(
         commands, "train", "Train a network on a file of `stokeswarm sample` (needs the `train` extra)."
@@ -106,23 +124,33 @@ def _add_train(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser.add_argument("dataset", type=Path, metavar="DATASET", help="training set (.npz)")
     parser.add_argument("-o", "--output", type=Path, required=True, metavar="DIR", help="model repository")
     parser.add_argument("--instrument", required=True, help="name of the model, e.g. hinode-sp")
-    parser.add_argument("--version", default="1", help="version of the model")
+    parser.add_argument("--version", default="1", help="version of the model (%(default)s)")
     parser.add_argument("--replace", action="store_true", help="replace a model that is already there")
-    parser.add_argument("--epochs", type=int, default=default.epochs, help="at most")
-    parser.add_argument("--minutes", type=float, default=default.minutes, help="stop after (0: no limit)")
-    parser.add_argument("--patience", type=int, default=default.patience, help="epochs without progress")
-    parser.add_argument("--seed", type=int, default=default.seed)
-    parser.add_argument("--noise", type=float, default=default.noise, help="1 sigma, of the continuum")
-    parser.add_argument("--filters", type=int, default=default.filters, help="of each convolution")
-    parser.add_argument("--learning-rate", type=float, default=default.learning_rate)
-    parser.add_argument("--threads", type=int, default=default.threads, help="TensorFlow's")
+    parser.add_argument("--epochs", type=int, default=default.epochs, help="at most (%(default)s)")
+    parser.add_argument(
+        "--minutes", type=float, default=default.minutes, help="stop after so much wall time (no limit)"
+    )
+    parser.add_argument(
+        "--patience", type=int, default=default.patience, help="epochs without progress (%(default)s)"
+    )
+    parser.add_argument("--seed", type=int, default=default.seed, help="of everything random (%(default)s)")
+    parser.add_argument(
+        "--noise", type=float, default=default.noise, help="1 sigma, of the continuum (%(default)s)"
+    )
+    parser.add_argument(
+        "--filters", type=int, default=default.filters, help="of each convolution (%(default)s)"
+    )
+    parser.add_argument(
+        "--learning-rate", type=float, default=default.learning_rate, help="at first (%(default)s)"
+    )
+    parser.add_argument("--threads", type=int, default=default.threads, help="TensorFlow's (%(default)s)")
     parser.add_argument(
         "--nodes",
         type=float,
         nargs="+",
         default=list(default.log_tau),
         metavar="LOGTAU",
-        help="log tau of the output nodes, deepest first",
+        help="log tau of the output nodes, deepest first (1.2 … -4.0, ten)",
     )
     parser.add_argument(
         "--also-accept",
@@ -131,7 +159,9 @@ def _add_train(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         metavar="REFERENCE",
         help="a further continuum reference that requests may have",
     )
-    parser.add_argument("--licence", default="BSD-3-Clause", help="of the trained model, for its card")
+    parser.add_argument(
+        "--licence", default="BSD-3-Clause", help="of the trained model, for its card (%(default)s)"
+    )
     parser.set_defaults(run=_train)
 
 
@@ -139,6 +169,8 @@ def _serve(options: argparse.Namespace) -> int:
     from stokeswarm.inference.server import ServerOptions, serve
     from stokeswarm.inference.session import SessionOptions
 
+    # A child's only client is its parent: no load balancer needs time to notice.
+    usual = 0.0 if options.exit_with_parent else DRAIN_SECONDS
     serve(
         ServerOptions(
             host=options.host,
@@ -147,9 +179,10 @@ def _serve(options: argparse.Namespace) -> int:
             bundled=not options.no_bundled,
             workers=options.workers,
             queue=options.queue,
-            drain_seconds=options.drain_seconds,
+            drain_seconds=getattr(options, "drain_seconds", usual),
             grace_seconds=options.grace_seconds,
             exit_with_parent=options.exit_with_parent,
+            metrics_port=getattr(options, "metrics_port", None),
             session=SessionOptions(options.threads, options.require_gpu, options.batch),
         )
     )
@@ -164,6 +197,11 @@ def _models(options: argparse.Namespace) -> int:
     roots = default_roots(options.models, bundled=not options.no_bundled)
     session = SessionOptions(options.threads, options.require_gpu, options.batch)
     models = Predictor(Repository(roots), session).models
+    broken = [model.info() for model in models if model.session is None]
+    if options.json:
+        cards = [json.loads(model.info().card) for model in models if model.session is not None]
+        sys.stdout.write(json.dumps(cards, indent=1, ensure_ascii=False) + "\n")
+        return _FAILED if broken or not models else 0
     head = ("MODEL", "VERSION", "STATE", "PROVIDER", "SAMPLES", "NODES", "REFERENCE", "SHA256")
     rows: list[tuple[str, ...]] = [head]
     for info in (model.info() for model in models):
@@ -174,7 +212,6 @@ def _models(options: argparse.Namespace) -> int:
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for line in rows:
         sys.stdout.write("  ".join(map(str.ljust, line, widths)).rstrip() + "\n")
-    broken = [model.info() for model in models if model.session is None]
     for info in broken:
         sys.stdout.write(f"{info.name}/{info.version}: {info.message}\n")
     return _FAILED if broken or not models else 0
@@ -182,7 +219,6 @@ def _models(options: argparse.Namespace) -> int:
 
 def _train(options: argparse.Namespace) -> int:
     from stokeswarm.contract.status import ContinuumReference
-    from stokeswarm.inference.settings import TrainSettings
     from stokeswarm.inference.train import train
 
     settings = TrainSettings(

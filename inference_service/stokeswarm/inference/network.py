@@ -145,7 +145,7 @@ def _decode(answer: Any, scaling: Scaling) -> tuple[Any, Any]:
 
 
 def _novelty(normal: Any, basis: Basis) -> Any:
-    """`Basis.measure`, then the larger of both, as a graph."""
+    """`Basis.measure`, then the largest, as a graph."""
     from keras import ops
 
     flat = ops.reshape(normal, (-1, basis.mean.size))
@@ -154,4 +154,5 @@ def _novelty(normal: Any, basis: Basis) -> Any:
     left = (centred - ops.matmul(coefficients, basis.colour)) / basis.residual
     inside = ops.sqrt(ops.mean(ops.square(coefficients), axis=1)) / basis.scale[0]
     outside = ops.sqrt(ops.mean(ops.square(left), axis=1)) / basis.scale[1]
-    return ops.maximum(inside, outside)
+    largest = ops.max(ops.absolute(left), axis=1) / basis.scale[2]
+    return ops.maximum(ops.maximum(inside, outside), largest)

@@ -1,16 +1,21 @@
 """Novelty: how unlike the training profiles a profile is.
 
-A principal-component basis of the (noisy, normalised) training profiles gives two numbers: how far a
-profile lies from their centre *within* the basis (root mean square of its whitened coefficients: the
-Mahalanobis distance), and how much of it the basis cannot describe (root mean square of the residual,
-each sample in units of its own spread over the training set: a spike, a fringe or a second line shows here).
-Each is divided by its 99.9 % quantile over profiles that were not trained on; the larger of the two is the
-novelty.
+A principal-component basis of the (noisy, normalised) training profiles gives three numbers:
+
+- how far a profile lies from their centre *within* the basis: root mean square of its whitened coefficients,
+  the Mahalanobis distance (a brighter or faster Sun than was trained on);
+- how much of it the basis cannot describe: root mean square of the residual, each sample in units of its own
+  spread over the training set (noise, a fringe, a strange line shape);
+- the largest of these residuals (a cosmic ray, a bad sample).
+
+Each is divided by its 99.9 % quantile over profiles that were not trained on; the largest is the novelty.
+A profile that *could* come from the training set passes, whatever made it: unpolarised stray light looks
+like a weaker field. The gate on the fit is for those.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
@@ -19,7 +24,7 @@ import numpy.typing as npt
 Float32s = npt.NDArray[np.float32]
 
 #: components of the basis; at most a quarter of the samples
-N_COMPONENT: Final = 32
+N_COMPONENT: Final = 64
 #: share of ordinary profiles below the threshold
 QUANTILE: Final = 0.999
 #: profiles that the basis is made from
@@ -27,9 +32,9 @@ MAX_PROFILES: Final = 20_000
 _TINY: Final = 1e-12
 
 METHOD: Final = (
-    f"larger of Mahalanobis distance in {N_COMPONENT} principal components and residual outside them, each "
-    f"over its {100 * QUANTILE:g} % quantile on validation profiles; the threshold is the same quantile of "
-    "the result"
+    f"largest of: Mahalanobis distance in {N_COMPONENT} principal components, rms and maximum of the "
+    f"residual outside them; each over its {100 * QUANTILE:g} % quantile on validation profiles; the "
+    "threshold is the same quantile of the result"
 )
 
 
@@ -46,18 +51,18 @@ class Basis:
         Coefficients → profile minus mean.
     residual : ndarray (n_value,) float32
         Spread of what is left, sample by sample.
-    scale : tuple of 2 floats
-        Quantiles of the distance within and of the residual outside.
+    scale : tuple of 3 floats
+        Quantiles of the distance within, and of the residual's rms and maximum.
     """
 
     mean: Float32s
     whiten: Float32s
     colour: Float32s
     residual: Float32s
-    scale: tuple[float, float] = (1.0, 1.0)
+    scale: tuple[float, float, float] = (1.0, 1.0, 1.0)
 
     def measure(self, profiles: Float32s) -> Float32s:
-        """Distance within the basis and residual outside it.
+        """Distance within the basis, rms and maximum of the residual outside it.
 
         Parameters
         ----------
@@ -65,7 +70,7 @@ class Basis:
 
         Returns
         -------
-        ndarray (n, 2) float32
+        ndarray (n, 3) float32
             In units of `scale`.
         """
         centred = profiles - self.mean
@@ -73,7 +78,8 @@ class Basis:
         left = (centred - coefficients @ self.colour) / self.residual
         inside = np.sqrt(np.mean(coefficients**2, axis=1)) / self.scale[0]
         outside = np.sqrt(np.mean(left**2, axis=1)) / self.scale[1]
-        return np.stack([inside, outside], axis=1).astype(np.float32)
+        largest = np.abs(left).max(axis=1) / self.scale[2]
+        return np.stack([inside, outside, largest], axis=1).astype(np.float32)
 
 
 def fit(training: Float32s, validation: Float32s) -> Basis:
@@ -98,5 +104,5 @@ def fit(training: Float32s, validation: Float32s) -> Basis:
         colour=(largest * spread).T.astype(np.float32),
         residual=np.maximum(left.std(axis=0), np.sqrt(_TINY)).astype(np.float32),
     )
-    inside, outside = np.quantile(basis.measure(validation), QUANTILE, axis=0)
-    return Basis(basis.mean, basis.whiten, basis.colour, basis.residual, (float(inside), float(outside)))
+    inside, outside, worst = np.quantile(basis.measure(validation), QUANTILE, axis=0).tolist()
+    return replace(basis, scale=(inside, outside, worst))

@@ -19,7 +19,7 @@ from stokeswarm.contract.errors import (
 )
 from stokeswarm.contract.inference import ModelInfo, Prediction
 from stokeswarm.contract.inversion import MAX_PIXELS
-from stokeswarm.contract.spectra import STOKES, Spectra, invalid_reason
+from stokeswarm.contract.spectra import MAX_INTENSITY, STOKES, Spectra, invalid_reason
 from stokeswarm.contract.status import ContinuumReference, Status
 from stokeswarm.inference.axes import match
 from stokeswarm.inference.card import DEFAULT_SCALARS, Card
@@ -148,7 +148,9 @@ class Predictor:
             raise InvalidArgumentError(f"spectra: {len(spectra)} pixels in one request, at most {MAX_PIXELS}")
         _check_reference(spectra.reference, card, label)
         profiles = match(spectra.wavelength, card.wavelength, label).apply(spectra.stokes)
-        message = [_reason(profile, card) for profile in profiles]
+        message = [""] * len(spectra)
+        for row in np.flatnonzero(_suspect(profiles)):
+            message[row] = _reason(profiles[row], card)
         valid = np.array([not text for text in message], dtype=bool)
         output = session.run(profiles[valid], cancelled)
         usable = _finite(output)
@@ -189,6 +191,15 @@ def _check_reference(reference: ContinuumReference, card: Card, label: str) -> N
             f"continuum reference: model {label} reads profiles divided by {accepted}, "
             f"found {reference.value}; normalise the observation so, or train a model for it"
         )
+
+
+def _suspect(profiles: Float32s) -> npt.NDArray[np.bool_]:
+    """Which profiles (n, 4, n_wavelength) need a closer look: all at once, for most tiles hold none."""
+    brightest = profiles[:, 0].max(axis=1)
+    ordinary: npt.NDArray[np.bool_] = (
+        np.isfinite(profiles).all(axis=(1, 2)) & (brightest > 0) & (brightest <= MAX_INTENSITY)
+    )
+    return ~ordinary
 
 
 def _reason(profile: Float32s, card: Card) -> str:

@@ -8,15 +8,13 @@ from __future__ import annotations
 
 import json
 import logging
+import math
 import os
-import signal
 import sys
-import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import FrameType
 from typing import Final
 
 import grpc
@@ -26,16 +24,17 @@ from grpc_reflection.v1alpha import reflection
 from stokeswarm.contract.errors import UnavailableError
 from stokeswarm.contract.rpc import INFERENCE_SERVICE, ErrorInterceptor, server_options
 from stokeswarm.inference.batching import Admission
+from stokeswarm.inference.lifecycle import DEFAULT_PORT, DRAIN_SECONDS, GRACE_SECONDS, Ending, watch_parent
 from stokeswarm.inference.predictor import Predictor
 from stokeswarm.inference.repository import Repository, default_roots
 from stokeswarm.inference.servicer import InferenceServicer
 from stokeswarm.inference.session import SessionOptions
+from stokeswarm.inference.telemetry import Observer, PrometheusObserver
 from stokeswarm.v1 import inference_pb2_grpc
 
 #: threads beyond those of Predict, so that health checks and ListModels are answered under full load
 _SPARE_THREADS: Final = 8
-#: how often a child looks whether its parent still lives [s]
-_PARENT_POLL: Final = 1.0
+_MAX_PORT: Final = 65535
 
 _LOG = logging.getLogger(__name__)
 
@@ -63,19 +62,39 @@ class ServerOptions:
         That running calls then have.
     exit_with_parent : bool
         End when the process that started this one is gone.
+    metrics_port : int or None
+        Serve Prometheus metrics there; 0 = a free one, None = none.
     session : SessionOptions
+
+    Raises
+    ------
+    ValueError
+        On construction, a number is out of range.
     """
 
     host: str = "127.0.0.1"
-    port: int = 50051
+    port: int = DEFAULT_PORT
     models: tuple[Path, ...] = ()
     bundled: bool = True
     workers: int = 0
     queue: int = -1
-    drain_seconds: float = 2.0
-    grace_seconds: float = 20.0
+    drain_seconds: float = DRAIN_SECONDS
+    grace_seconds: float = GRACE_SECONDS
     exit_with_parent: bool = False
+    metrics_port: int | None = None
     session: SessionOptions = field(default_factory=SessionOptions)
+
+    def __post_init__(self) -> None:
+        ports = {"port": self.port, "metrics port": self.metrics_port or 0}
+        for name, port in ports.items():
+            if not 0 <= port <= _MAX_PORT:
+                raise ValueError(f"{name}: expected 0–{_MAX_PORT}, found {port}")
+        if self.workers < 0:
+            raise ValueError(f"workers: expected at least 1, or 0 for one a core, found {self.workers}")
+        if not (0 <= self.drain_seconds < math.inf and 0 <= self.grace_seconds < math.inf):
+            raise ValueError(
+                f"drain and grace: expected seconds >= 0, found {self.drain_seconds}, {self.grace_seconds}"
+            )
 
     @property
     def n_worker(self) -> int:
@@ -100,6 +119,7 @@ class InferenceServer:
     ----------
     predictor : Predictor
     options : ServerOptions
+    observer : Observer, optional
 
     Raises
     ------
@@ -107,7 +127,9 @@ class InferenceServer:
         The address cannot be bound.
     """
 
-    def __init__(self, predictor: Predictor, options: ServerOptions) -> None:
+    def __init__(
+        self, predictor: Predictor, options: ServerOptions, observer: Observer | None = None
+    ) -> None:
         self._predictor = predictor
         self._options = options
         self.admission = Admission(options.n_worker, options.n_queue)
@@ -117,7 +139,7 @@ class InferenceServer:
             options=server_options(),
             interceptors=[ErrorInterceptor()],
         )
-        servicer = InferenceServicer(predictor, self.admission)
+        servicer = InferenceServicer(predictor, self.admission, observer or Observer())
         inference_pb2_grpc.add_InferenceServiceServicer_to_server(servicer, self._server)
         self._health = health.HealthServicer(
             experimental_non_blocking=True,
@@ -169,60 +191,31 @@ def serve(options: ServerOptions) -> None:
     NotFoundError
         A model repository is not a folder.
     FailedPreconditionError
-        A GPU is required and there is none.
+        A GPU is required and there is none, or the metrics cannot be served.
     UnavailableError
         The address cannot be bound.
     """
-    ending, hurry = threading.Event(), threading.Event()
-
-    def on_signal(_number: int, _frame: FrameType | None) -> None:
-        # The second signal means: do not wait for anybody.
-        (hurry if ending.is_set() else ending).set()
-
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, on_signal)
+    ending = Ending()
+    ending.on_signals()
     if options.exit_with_parent:
-        watch_parent(os.getppid(), ending)
-    repository = Repository(default_roots(options.models, bundled=options.bundled))
-    predictor = Predictor(repository, options.session)
+        watch_parent(ending)
+    predictor = Predictor(Repository(default_roots(options.models, bundled=options.bundled)), options.session)
     if not any(model.session for model in predictor.models):
         _LOG.warning("no model is ready: Predict will fail until the server is started with one")
-    server = InferenceServer(predictor, options)
+    observer = Observer()
+    if options.metrics_port is not None:
+        providers = {
+            (model.entry.name, model.entry.version): model.session.provider
+            for model in predictor.models
+            if model.session is not None
+        }
+        observer = PrometheusObserver(options.metrics_port, providers)
+    server = InferenceServer(predictor, options, observer)
     server.start()
     _LOG.info("serving on %s: %d workers, queue of %d", server.address, options.n_worker, options.n_queue)
     sys.stdout.write(f"READY {json.dumps({'address': server.address})}\n")
     sys.stdout.flush()
-    ending.wait()
-    _LOG.info("draining")
-    server.stop(hurry.wait)
-
-
-def watch_parent(
-    parent: int, ending: threading.Event, poll: float = _PARENT_POLL, getppid: Callable[[], int] = os.getppid
-) -> threading.Thread:
-    """Set ``ending`` once the parent process is gone (the system then gives this one another parent).
-
-    Parameters
-    ----------
-    parent : int
-        Its process id.
-    ending : Event
-    poll : float
-        Seconds between two looks.
-    getppid : callable () -> int
-
-    Returns
-    -------
-    Thread
-        The watching daemon thread; it ends when ``ending`` is set.
-    """
-
-    def watch() -> None:
-        while not ending.wait(poll):
-            if getppid() != parent:
-                _LOG.warning("the parent process %d is gone", parent)
-                ending.set()
-
-    thread = threading.Thread(target=watch, name="parent-watch", daemon=True)
-    thread.start()
-    return thread
+    _LOG.info("draining: %s", ending.wait())
+    # A second signal during the drain means: do not wait for anybody.
+    server.stop(ending.wait)
+    observer.close()

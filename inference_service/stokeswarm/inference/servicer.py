@@ -5,12 +5,16 @@ Errors are simply raised; `contract.rpc.ErrorInterceptor` turns them into status
 
 from __future__ import annotations
 
+import time
+
 import grpc
 
 from stokeswarm.contract.codec import spectra_from_proto
+from stokeswarm.contract.errors import ResourceExhaustedError
 from stokeswarm.contract.messages import model_to_proto, prediction_to_proto
 from stokeswarm.inference.batching import Admission
 from stokeswarm.inference.predictor import Predictor
+from stokeswarm.inference.telemetry import Observer
 from stokeswarm.v1 import inference_pb2, inference_pb2_grpc
 
 
@@ -22,11 +26,13 @@ class InferenceServicer(inference_pb2_grpc.InferenceServiceServicer):  # type: i
     predictor : Predictor
     admission : Admission
         Bounds what is computed and queued at the same time.
+    observer : Observer
     """
 
-    def __init__(self, predictor: Predictor, admission: Admission) -> None:
+    def __init__(self, predictor: Predictor, admission: Admission, observer: Observer) -> None:
         self._predictor = predictor
         self._admission = admission
+        self._observer = observer
 
     def ListModels(  # noqa: N802  # gRPC's name
         self,
@@ -56,6 +62,14 @@ class InferenceServicer(inference_pb2_grpc.InferenceServiceServicer):  # type: i
         spectra = spectra_from_proto(request.spectra)
         model = self._predictor.find(request.model, request.version)
         name, version = model.entry.name, model.entry.version
-        with self._admission.admit(ticket, context.time_remaining()):
-            prediction = self._predictor.predict(name, version, spectra, ticket.cancelled)
+        try:
+            with self._admission.admit(ticket, context.time_remaining()):
+                began = time.perf_counter()
+                prediction = self._predictor.predict(name, version, spectra, ticket.cancelled)
+                seconds = time.perf_counter() - began
+        except ResourceExhaustedError:
+            self._observer.rejected(name)
+            raise
+        novel = int((prediction.novelty > 1).sum())
+        self._observer.predicted(name, prediction.status, novel, seconds)
         return prediction_to_proto(prediction)

@@ -6,6 +6,7 @@ augmentation, and TensorFlow is told to use deterministic kernels.
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
@@ -220,6 +221,8 @@ def _noise_of(data: TrainingSet) -> float:
 
 
 def _prepare_tensorflow(settings: TrainSettings) -> None:
+    # TensorFlow describes the CPU at length, unless somebody asked for something else.
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     try:
         import keras
         import onnx  # noqa: F401  # before training, not after

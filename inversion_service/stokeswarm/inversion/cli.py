@@ -6,6 +6,7 @@ import argparse
 import dataclasses
 import json
 import logging
+import os
 import sys
 import time
 from collections.abc import Sequence
@@ -95,10 +96,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
             exit_with_parent=options.exit_with_parent,
             stream=StreamSettings(heartbeat=options.heartbeat_seconds),
         )
-        run(EngineRegistry(slots=slots), settings, slots=slots, queue=options.queue)
+        ended = run(EngineRegistry(slots=slots), settings, slots=slots, queue=options.queue)
     except StokeswarmError as error:
         print(f"stokeswarm-inversion: {error}", file=sys.stderr)
         return 1
+    if not ended:
+        logging.shutdown()
+        sys.stdout.flush()
+        os._exit(0)  # see `run`: an ordinary exit would crash in the compiler's own clean-up
     return 0
 
 

@@ -142,13 +142,18 @@ class InversionServer:
         """Give up engine calls that never return; a server without a working slot says NOT_SERVING."""
         self._set_health(serving=self._core.pool.reap() > 0)
 
-    def drain(self, wishes: Wishes) -> None:
+    def drain(self, wishes: Wishes) -> bool:
         """Say NOT_SERVING, wait, refuse new calls, let the running ones end, stop.
 
         Parameters
         ----------
         wishes : Wishes
             A `Wish.STOP` that arrives meanwhile ends all waiting.
+
+        Returns
+        -------
+        bool
+            As of `stop`.
         """
         _LOG.info(
             "draining: drain=%g s grace=%g s", self._settings.drain_seconds, self._settings.grace_seconds
@@ -160,15 +165,23 @@ class InversionServer:
             while not ended.is_set():
                 if wishes.wait() is Wish.STOP:
                     break
-        self.stop()
+        return self.stop()
 
-    def stop(self) -> None:
-        """Stop at once: running calls are cancelled."""
+    def stop(self) -> bool:
+        """Stop at once: running calls are cancelled.
+
+        Returns
+        -------
+        bool
+            Whether every slot returned from its engine.
+        """
         self._server.stop(0).wait()
-        if not self._core.pool.close():
+        returned = self._core.pool.close()
+        if not returned:
             _LOG.warning("a slot has not returned from its engine; it ends with the process")
         self._executor.shutdown(wait=False)
         _LOG.info("stopped")
+        return returned
 
     def _set_health(self, *, serving: bool) -> None:
         if serving is self._state:
@@ -199,7 +212,7 @@ def run(
     slots: int,
     queue: int | None = None,
     stream: TextIO | None = None,
-) -> None:
+) -> bool:
     """Run a server in the main thread until a signal (or the parent's end) stops it.
 
     The line ``READY {…}`` is written once it serves.
@@ -213,6 +226,12 @@ def run(
         Requests that may be open at once; None = four per slot.
     stream : text file, optional
         For the READY line; standard output.
+
+    Returns
+    -------
+    bool
+        Whether all threads ended. Otherwise leave by `os._exit`: one is inside compiled code or the compiler
+        itself, which an ordinary exit would pull down beneath it.
 
     Raises
     ------
@@ -228,14 +247,13 @@ def run(
         pool = SlotPool(slots, queue, observer=observer)
         server = InversionServer(InversionCore(registry, pool), settings)
         # Compiling takes a while; in the main thread it would keep signals waiting.
-        threading.Thread(target=_warm_up, args=(registry, wishes), name="warm-up", daemon=True).start()
+        warming = threading.Thread(target=_warm_up, args=(registry, wishes), name="warm-up", daemon=True)
+        warming.start()
         wish = wishes.wait()
         if wish is Wish.SERVE:
             wish = _serve(server, registry, wishes, stream)
-        if wish is Wish.STOP:
-            server.stop()
-        else:
-            server.drain(wishes)
+        returned = server.stop() if wish is Wish.STOP else server.drain(wishes)
+        return returned and not warming.is_alive()
     finally:
         observer.close()
 

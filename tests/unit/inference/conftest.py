@@ -18,7 +18,7 @@ _DOPPLER = 0.035  # Å
 _DAMPING = 0.2
 
 
-def milne_eddington(field, velocity, inclination, azimuth, strength, slope):
+def _milne_eddington(field, velocity, inclination, azimuth, strength, slope):
     """Unno–Rachkovsky profiles of a normal triplet, (n, 4, n_wavelength).
 
     I(0) = (S0 + S1 K⁻¹) e0 with S0 + S1 = 1 (Landi Degl'Innocenti & Landolfi 2004, eq. 9.110). Arguments are
@@ -56,7 +56,7 @@ def toy_arrays(n_profile: int, seed: int = 1) -> dict[str, np.ndarray]:
     inclination = np.rad2deg(np.arccos(rng.uniform(-1, 1, n_profile)))
     azimuth, heat = rng.uniform(0, 180, n_profile), rng.uniform(0, 1, n_profile)
     vmic, vmac = rng.uniform(0.5, 2, n_profile), rng.uniform(0.5, 2, n_profile)
-    stokes = milne_eddington(field, velocity, inclination, azimuth, 8 + 12 * vmic, 0.4 + 0.4 * heat)
+    stokes = _milne_eddington(field, velocity, inclination, azimuth, 8 + 12 * vmic, 0.4 + 0.4 * heat)
     flat = np.ones((1, LOG_TAU.size))
     return {
         "stokes": stokes.astype(np.float32),
@@ -75,8 +75,14 @@ def toy_arrays(n_profile: int, seed: int = 1) -> dict[str, np.ndarray]:
 
 
 @pytest.fixture(scope="session")
-def toy() -> Callable[[int], dict[str, np.ndarray]]:
-    """Makes the entries of a toy training set of so many profiles."""
+def milne_eddington() -> Callable[..., np.ndarray]:
+    """Synthesises profiles; see `_milne_eddington`."""
+    return _milne_eddington
+
+
+@pytest.fixture(scope="session")
+def toy() -> Callable[..., dict[str, np.ndarray]]:
+    """Makes the entries of a toy training set of so many profiles (and a seed)."""
     return toy_arrays
 
 

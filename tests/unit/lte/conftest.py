@@ -68,7 +68,7 @@ def read_profile(path: Path) -> Array:
 
 
 def single_precision_blends(lines: tuple[LineData, ...]) -> tuple[LineData, ...]:
-    """Lines at the distance from the first one that SIR works with: the difference of two 32-bit wavelengths."""
+    """Lines at the distance from the first one that SIR works with: a difference of 32-bit wavelengths."""
     first = lines[0]
     moved = [first]
     for line in lines[1:]:
@@ -84,7 +84,7 @@ def single_precision_blends(lines: tuple[LineData, ...]) -> tuple[LineData, ...]
                 line.abo_alpha,
                 line.abo_sigma_cm2,
                 line.damping_factor,
-            )  # fmt: skip
+            )
         )
     return tuple(moved)
 

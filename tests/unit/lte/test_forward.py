@@ -106,7 +106,7 @@ def test_response_functions_are_the_gradients_of_the_synthesis(quantity: int) ->
 
 
 def test_signs() -> None:
-    """Conventions of the reference files: redshift, V of a field towards the observer, Q and U of the azimuth."""
+    """Conventions of the reference files: redshift, V of a field towards the observer, Q and U."""
     model = ForwardModel([region(axis(120, 6300.9, 0.01), FE_6301)], MIXTURE)
     wavelengths = model.regions[0].wavelengths
 

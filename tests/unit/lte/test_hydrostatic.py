@@ -18,8 +18,8 @@ from stokeswarm.inversion.engines.lte.hydrostatic import (
 
 LARGEST_DEVIATION = {"A08_hot_umbra_negpol": 1.2e-2, "A13_hsra_asplund": 8e-3}
 """Photospheric pressures agree to 2.5e-3, with two exceptions. A08 starts from a top pressure seven times
-too low, so that the first step, which multiplies it, is 12 % off: above the solution on a fine grid in SIR, below
-it here. A13 has 8.5 % helium, where SIR's gas pressure always counts 10.14 %."""
+too low, so that the first step, which multiplies it, is 12 % off: above the solution on a fine grid in SIR,
+below it here. A13 has 8.5 % helium, where SIR's gas pressure always counts 10.14 %."""
 
 
 def read_composition(path: Path) -> Mixture:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from stokeswarm.inversion.engines.lte import transfer
+from stokeswarm.inversion.engines.lte import sensitivity, transfer
 
 LN10 = np.log(10.0)
 
@@ -101,12 +101,12 @@ def sensitivities(log_tau: np.ndarray, parts: tuple[np.ndarray, ...]) -> tuple[n
     matrix, planck, stencil, state = parts
     n_depth, _, n = matrix.shape
     transmission, pending = np.empty((4, 4, n)), np.empty((4, 4, n))
-    transfer.start_sensitivity(transmission, pending)
+    sensitivity.start_sensitivity(transmission, pending)
     to_matrix, to_derivative = np.empty((n_depth, 4, 7, n)), np.empty((n_depth, 4, 7, n))
     to_source, to_slope = np.empty((n_depth, 4, n)), np.empty((n_depth, 4, n))
     work = np.zeros((48, n))
     for depth in range(n_depth - 1, -1, -1):
-        transfer.sensitivity_at(
+        sensitivity.sensitivity_at(
             depth, log_tau, matrix, planck, stencil, state, transmission, pending, work,
             to_matrix[depth], to_derivative[depth], to_source[depth], to_slope[depth],
         )  # fmt: skip

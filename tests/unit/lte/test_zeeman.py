@@ -66,7 +66,7 @@ def test_bad_transitions_are_refused(text: str) -> None:
 
 
 def test_pattern_of_6301_is_that_of_the_table() -> None:
-    """Fe I 6301.5: J = 2 - 2, g = 11/6 and 3/2; strengths of Landi Degl'Innocenti & Landolfi (2004), table 3.1."""
+    """Fe I 6301.5: J = 2 - 2, g = 11/6 and 3/2; strengths of Landi & Landolfi (2004), table 3.1."""
     pattern = zeeman_pattern(11.0 / 6.0, 1.5, 2.0, 2.0)
     pi = pattern.kind == PI
     np.testing.assert_allclose(pattern.shift[pi], [-2 / 3, -1 / 3, 1 / 3, 2 / 3], atol=1e-8)

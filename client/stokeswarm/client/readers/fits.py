@@ -37,9 +37,9 @@ def read_fits(file: Source, hints: Hints) -> Raw:
         Not FITS, no cube in it, or no wavelengths.
     """
     name = file.display
-    data = file.read_bytes()
+    content = file.path if file.is_local else io.BytesIO(file.read_bytes())
     try:
-        with fits.open(io.BytesIO(data), memmap=False, lazy_load_hdus=False) as hdus:
+        with fits.open(content, memmap=False, lazy_load_hdus=False) as hdus:
             cube = _cube(hdus, name)
             header = cube.header
             labels = _labels(header)

@@ -32,8 +32,9 @@ def read_npz(file: Source, hints: Hints) -> Raw:
     ReadError
         Not an archive, pickled contents, or a key is missing or malformed.
     """
+    content_of = file.path if file.is_local else io.BytesIO(file.read_bytes())
     try:
-        with np.load(io.BytesIO(file.read_bytes()), allow_pickle=False) as archive:
+        with np.load(content_of, allow_pickle=False) as archive:
             keys = list(archive.files)
             content = {key: archive[key] for key in keys if key in _KNOWN}
     except (ValueError, zipfile.BadZipFile, EOFError, OSError, KeyError, AttributeError) as error:

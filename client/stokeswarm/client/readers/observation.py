@@ -11,10 +11,12 @@ import numpy.typing as npt
 
 from stokeswarm.client.sources import Identity
 from stokeswarm.contract.errors import InvalidArgumentError, SpectraError
-from stokeswarm.contract.spectra import STOKES, Spectra, check_wavelength, invalid_reason
+from stokeswarm.contract.spectra import MAX_INTENSITY, STOKES, Spectra, check_wavelength, invalid_reason
 from stokeswarm.contract.status import ContinuumReference
 
-#: rows of pixels looked at together by `Observation.invalid_pixels`
+#: samples of Stokes I that a pixel needs, as in `invalid_reason`
+_MIN_SAMPLES: Final = 3
+#: rows of pixels looked at together
 _ROWS: Final = 64
 
 
@@ -158,11 +160,11 @@ class Observation:
         dict
             (y, x) → reason, in the order of the map. These pixels end as INVALID_INPUT; they stop nothing.
         """
-        intensity = self.stokes[:, :, 0]
-        with np.errstate(invalid="ignore"):
-            # a cheap test for the whole map; the reason is worked out for the suspects only
-            fine = np.isfinite(self.stokes).all(axis=(2, 3)) & (intensity > 0).all(axis=2)
-            fine &= (intensity < 2.0).all(axis=2)
+        # the rules of `invalid_reason` for the whole map at once; the words only for those that break one
+        finite = np.isfinite(self.stokes[:, :, 0])
+        peak = np.where(finite, self.stokes[:, :, 0], -np.inf).max(axis=2)
+        fine = (finite.sum(axis=2) >= _MIN_SAMPLES) & (peak > 0) & (peak <= MAX_INTENSITY)
+        fine &= ~np.isinf(self.stokes).any(axis=(2, 3))
         if self.mask is not None:
             fine |= self.mask
         reasons = {}

@@ -1,10 +1,11 @@
 """Absorption matrix of overlapping Zeeman-split lines, with its derivatives.
 
-The propagation matrix of polarised light has seven independent elements (Landi Degl'Innocenti & Landolfi 2004,
-eqs. 8.15, 9.32), here in the order (η_I, η_Q, η_U, η_V, ρ_Q, ρ_U, ρ_V) and in units of the continuum opacity at
-5000 Å. They follow from six profiles (η and ρ of the π, blue σ and red σ components), each a sum over
-lines, and from the direction of the field. Derivatives are kept of the six profiles only: the direction enters
-when :func:`contract` turns the sensitivities of the emergent light to the seven elements into response functions.
+The propagation matrix of polarised light has seven independent elements (Landi Degl'Innocenti & Landolfi
+2004, eqs. 8.15, 9.32), here in the order (η_I, η_Q, η_U, η_V, ρ_Q, ρ_U, ρ_V) and in units of the
+continuum opacity at 5000 Å. They follow from six profiles (η and ρ of the π, blue σ and red σ
+components), each a sum over lines, and from the direction of the field. Derivatives are kept of the six
+profiles only: the direction enters when :func:`contract` turns the sensitivities of the emergent light to
+the seven elements into response functions.
 
 Everything is per depth and vectorised over a block of wavelengths (innermost index).
 """
@@ -47,7 +48,7 @@ DAMPING_RATE: Final = 1
 continuum [cm s⁻¹, to be divided by the Doppler velocity], damping Γ [rad s⁻¹]."""
 
 WORK_ROWS: Final = 5 + 18
-"""Rows of scratch that :func:`add_line` needs: displacement, four profiles, six sums for each of three kinds."""
+"""Rows that :func:`add_line` needs: displacement, four profiles, six sums of each of three kinds."""
 
 
 @njit
@@ -77,8 +78,8 @@ def add_line(
     shift, strength, kind : np.ndarray
         Zeeman pattern, (n_component,) float64, float64, int64.
     table : np.ndarray
-        Rows `STRENGTH` and `DAMPING_RATE`; columns value, derivative to temperature [K⁻¹], derivative to electron
-        pressure [cm² dyn⁻¹]; (2, 3) float64.
+        Rows `STRENGTH` and `DAMPING_RATE`; columns value, derivative to temperature [K⁻¹], derivative to
+        electron pressure [cm² dyn⁻¹]; (2, 3) float64.
     velocities : np.ndarray
         Doppler velocity [cm s⁻¹], its logarithmic derivatives to temperature [K⁻¹] and to microturbulence
         [s cm⁻¹], line-of-sight velocity [cm s⁻¹], (4,) float64.
@@ -142,8 +143,8 @@ def add_line(
     if not with_response:
         return
 
-    # Each derivative is (change of strength) H + eta0 [(change of a) dH/da - (change of ln width) sum s v dH/dv],
-    # with dH/da = -dL/dv, dL/da = dH/dv, and s v = s (x - c split) for a component displaced by c.
+    # Each derivative is (change of strength) H + eta0 [(change of a) dH/da - (change of ln width) sum s v
+    # dH/dv], with dH/da = -dL/dv, dL/da = dH/dv, and s v = s (x - c split) for a component displaced by c.
     for quantity in range(3):
         if quantity == TEMPERATURE:
             slope = slope_t

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from stokeswarm.inversion.engines.lte import absorption, population, transfer
+from stokeswarm.inversion.engines.lte import absorption, population, sensitivity, transfer
 from stokeswarm.inversion.engines.lte._numba import njit
 from stokeswarm.inversion.engines.lte.continuum import planck, planck_derivative
 
@@ -109,7 +109,7 @@ class Tables(NamedTuple):
 
 @njit
 def _limit_damping(column: Column, tables: Tables, limit: float, table: Array) -> None:
-    """Scale the damping of a line at all depths so that its largest value, in Doppler widths, is the limit."""
+    """Scale the damping of a line at all depths so that its largest value [Doppler widths] is the limit."""
     velocities = np.empty(4)
     n_depth = column.log_tau.shape[0]
     for line in range(tables.centre.shape[0]):
@@ -267,12 +267,12 @@ def _respond(
     at += 6 * n
     local = sweep[at : at + 28 * n].reshape((7, 4, n))
 
-    transfer.start_sensitivity(transmission, pending)
+    sensitivity.start_sensitivity(transmission, pending)
     for step in range(n_depth + 1):
         depth = n_depth - 1 - step
         if depth >= 0:
             slot = depth % 3
-            transfer.sensitivity_at(
+            sensitivity.sensitivity_at(
                 depth,
                 column.log_tau,
                 matrix,

@@ -1,11 +1,13 @@
 """Widths of a spectral line: thermal motion, radiation damping, collisions with hydrogen and helium.
 
-Collisional damping has one form here, Γ = T^p (c_H N(H I) + c_He N(He I) + c_H2 N(H2)): Unsöld's approximation
-and the ABO theory differ in the coefficients only, which are computed once a line. Γ is the full width at
-half maximum in angular frequency, so that the damping in Doppler widths is a = (γ_rad + Γ) λ / (4π v_D).
+Collisional damping has one form here, Γ = T^p (c_H N(H I) + c_He N(He I) + c_H2 N(H2)): Unsöld's
+approximation and the ABO theory differ in the coefficients only, which are computed once a line. Γ is the
+full width at half maximum in angular frequency, so that the damping in Doppler widths is a = (γ_rad + Γ)
+λ / (4π v_D).
 
 Stark broadening by charged particles is left out, as in SIR (Ruiz Cobo & del Toro Iniesta 1992, ApJ 398,
-375): it matters for hydrogen and for levels of high excitation, hardly for the metal lines that magnetometry uses.
+375): it matters for hydrogen and for levels of high excitation, hardly for the metal lines that
+magnetometry uses.
 """
 
 from __future__ import annotations
@@ -36,8 +38,8 @@ H2_UNSOLD_WEIGHT: Final = 0.48485
 UNSOLD_FACTOR: Final = 17.0
 """Γ = 17 C6^(2/5) v^(3/5) N (Unsöld 1955, Physik der Sternatmosphären, sect. 82)."""
 UNSOLD_LOG_C6: Final = -12.213 * 2.5
-"""log10 of C6 [cm⁶ s⁻¹ eV²] over the difference of inverse squared ionisation energies (Wittmann 1974; Unsöld's
-own 0.3e-30 gives -30.523)."""
+"""log10 of C6 [cm⁶ s⁻¹ eV²] over the difference of inverse squared ionisation energies (Wittmann 1974;
+Unsöld's own 0.3e-30 gives -30.523)."""
 MINIMUM_UPPER_BINDING_EV: Final = 1.0
 MINIMUM_LOWER_BINDING_EV: Final = 3.0
 """Floors of the binding energies in Unsöld's formula [eV], which has no meaning close to the ionisation limit
@@ -84,10 +86,11 @@ def refractive_index(wavelength_A: float) -> float:
 
 
 def abo_damping(atomic_weight: float, alpha: float, sigma_cm2: float) -> CollisionalDamping:
-    """Coefficients of the theory of Anstee, Barklem and O'Mara (Anstee & O'Mara 1995, eq. 1; Barklem & O'Mara 1997).
+    """Coefficients of the theory of Anstee, Barklem and O'Mara.
 
-    Γ = 2 N (4/π)^(α/2) Γf((4-α)/2) v0 σ (v/v0)^(1-α) with v = sqrt(8kT/πμ). Helium and H2 broaden like hydrogen of
-    their own reduced mass, in proportion to their polarisability, as SIR takes them.
+    Anstee & O'Mara (1995, eq. 1), Barklem & O'Mara (1997, MNRAS 290, 102):
+    Γ = 2 N (4/π)^(α/2) Γf((4-α)/2) v0 σ (v/v0)^(1-α) with v = sqrt(8kT/πμ). Helium and H2 broaden like
+    hydrogen of their own reduced mass, in proportion to their polarisability, as SIR takes them.
 
     Parameters
     ----------
@@ -113,7 +116,7 @@ def abo_damping(atomic_weight: float, alpha: float, sigma_cm2: float) -> Collisi
     )
 
     def of(weight: float) -> float:
-        return common * (1.0 / weight + 1.0 / atomic_weight) ** exponent
+        return float(common * (1.0 / weight + 1.0 / atomic_weight) ** exponent)
 
     return CollisionalDamping(
         of(HYDROGEN_WEIGHT),
@@ -162,7 +165,7 @@ def unsold_damping(
     common = factor * UNSOLD_FACTOR * c6**0.4 * speed
 
     def of(weight: float) -> float:
-        return common * (1.0 / weight + 1.0 / atomic_weight) ** exponent
+        return float(common * (1.0 / weight + 1.0 / atomic_weight) ** exponent)
 
     return CollisionalDamping(
         of(HYDROGEN_WEIGHT),

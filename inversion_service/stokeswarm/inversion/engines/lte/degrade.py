@@ -1,12 +1,13 @@
 """What happens to spectra after they leave the atmosphere: macroturbulence, instrument, mixing in the pixel.
 
-Convolutions are matrices (nw, nw) that act on one spectral region: a plan's PSF never changes, and the product with
-a macroturbulence is one matrix more. Samples beyond the ends of a region are taken equal to its end samples, as
-SIR does. On an evenly sampled axis a kernel acts on the samples themselves; an uneven axis is carried by cubic
-splines to an even one and back.
+Convolutions are matrices (nw, nw) that act on one spectral region: a plan's PSF never changes, and the
+product with a macroturbulence is one matrix more. Samples beyond the ends of a region are taken equal to
+its end samples, as SIR does. On an evenly sampled axis a kernel acts on the samples themselves; an uneven
+axis is carried by cubic splines to an even one and back.
 
 The Gaussian of macroturbulence is defined in Fourier space, exp(-2π²σ²f²) up to the Nyquist frequency (as in
-SIR, with period 1024 samples): unlike a sampled Gaussian it is smooth in σ also where σ is below the sampling step.
+SIR, with period 1024 samples): unlike a sampled Gaussian it is smooth in σ also where σ is below the
+sampling step.
 """
 
 from __future__ import annotations
@@ -58,7 +59,7 @@ def _toeplitz(kernel: Array, n: int) -> Array:
 
 
 def _with_even_axis(axis: Array) -> tuple[float, int, Array | None, Array | None]:
-    """Step and size of the even axis that serves a region, and the interpolations to it and back (or None)."""
+    """Step and size of the even axis that serves a region, and the matrices to it and back (or None)."""
     step = float((axis[-1] - axis[0]) / (axis.size - 1))
     even = axis[0] + step * np.arange(axis.size)
     if np.all(np.abs(axis - even) <= EVEN_TOLERANCE * step):
@@ -99,9 +100,9 @@ def convolution_matrix(
 ) -> Array:
     """Build the operator of a tabulated spectral PSF.
 
-    The PSF is interpolated to the sampling of the region with its zero offset on a sample (a symmetric PSF leaves
-    the centre of a symmetric line where it was) and normalised to unit sum. A positive offset sends light to
-    the red.
+    The PSF is interpolated to the sampling of the region with its zero offset on a sample (a symmetric
+    PSF leaves the centre of a symmetric line where it was) and normalised to unit sum. A positive offset
+    sends light to the red.
 
     Parameters
     ----------
@@ -133,7 +134,7 @@ def convolution_matrix(
         return np.ones((1, 1))
     step, n, forth, back = _with_even_axis(axis)
     half = max(int(np.ceil(np.abs(offsets[[0, -1]]).max() / step)), 1)
-    kernel = _interpolate_psf(offsets, values, step * np.arange(-half, half + 1))
+    kernel = _interpolate_psf(offsets, values, step * np.arange(-half, half + 1, dtype=np.float64))
     area = float(kernel.sum())
     if not area > 0.0:
         raise ValueError(f"the PSF has no area when sampled every {step / MILLIANGSTROM:.3f} mÅ")
@@ -217,8 +218,8 @@ def mix_components(
     Raises
     ------
     ValueError
-        Where the shares do not sum to 1, their number differs from that of the components, or stray light is asked
-        for and not given.
+        Where the shares do not sum to 1, their number differs from that of the components, or stray light
+        is asked for and not given.
     """
     if len(components) != len(filling_factors) or not np.isclose(sum(filling_factors), 1.0):
         raise ValueError(f"expected {len(components)} filling factors of sum 1, found {filling_factors}")

@@ -27,10 +27,11 @@ from stokeswarm.contract.plan import QUANTITIES, Cycle, Nodes, Plan, Region
 from stokeswarm.contract.status import ContinuumReference, Status
 from stokeswarm.inversion.engine import Slot
 from stokeswarm.inversion.engines.lte import kernels
-from stokeswarm.inversion.engines.lte.cycle import Observed
-from stokeswarm.inversion.engines.lte.evaluate import Evaluator, Layout, Model
+from stokeswarm.inversion.engines.lte.evaluate import Evaluator, Model
 from stokeswarm.inversion.engines.lte.forward import Workspace
 from stokeswarm.inversion.engines.lte.invert import Outcome, PixelInverter
+from stokeswarm.inversion.engines.lte.observed import Observed
+from stokeswarm.inversion.engines.lte.parameters import Layout
 from stokeswarm.inversion.engines.lte.state import (
     ELECTRON_PRESSURE,
     TEMPERATURE,

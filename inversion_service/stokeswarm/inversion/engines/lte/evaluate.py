@@ -10,21 +10,26 @@ before they are convolved: a few tens of convolutions instead of one for every d
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Final
 
 import numpy as np
 import numpy.typing as npt
-from stokeswarm.inversion.engines.lte.degrade import convolution_matrix, macroturbulence_matrix
-from stokeswarm.inversion.engines.lte.forward import Column, ForwardModel, Workspace, regions_of
-from stokeswarm.inversion.engines.lte.hydrostatic import hydrostatic_equilibrium, hydrostatic_response
 
 from stokeswarm.contract.errors import PlanError
-from stokeswarm.contract.plan import QUANTITIES, Cycle, Plan
+from stokeswarm.contract.plan import QUANTITIES, Plan
 from stokeswarm.inversion.engines.lte import kernels
 from stokeswarm.inversion.engines.lte.constants import SOLAR_GRAVITY
+from stokeswarm.inversion.engines.lte.degrade import convolution_matrix, macroturbulence_matrix
 from stokeswarm.inversion.engines.lte.elements import mixture
 from stokeswarm.inversion.engines.lte.eos import N_STATE, PG, gas_state
-from stokeswarm.inversion.engines.lte.nodes import interpolation_matrix
+from stokeswarm.inversion.engines.lte.forward import Column, ForwardModel, Workspace, regions_of
+from stokeswarm.inversion.engines.lte.hydrostatic import hydrostatic_equilibrium, hydrostatic_response
+from stokeswarm.inversion.engines.lte.parameters import (
+    FRACTION_UNIT,
+    Group,
+    Layout,
+    macroturbulence_unit,
+    units,
+)
 from stokeswarm.inversion.engines.lte.state import (
     ELECTRON_PRESSURE,
     TEMPERATURE,
@@ -32,53 +37,6 @@ from stokeswarm.inversion.engines.lte.state import (
 )
 
 Floats = npt.NDArray[np.float64]
-
-#: change that counts as one unit of a scaled parameter: K, relative, cm/s, G, cm/s, rad, rad
-SCALES: Final = np.array([200.0, 0.2, 5e4, 200.0, 5e4, 0.2, 0.2])
-MACROTURBULENCE_SCALE: Final = 0.3
-FRACTION_SCALE: Final = 0.1
-
-
-@dataclass(frozen=True, slots=True)
-class Group:
-    """Nodes of one quantity of one component: their cardinal functions (n_depth, n_node)."""
-
-    component: int
-    quantity: int
-    functions: Floats
-
-
-@dataclass(frozen=True, slots=True)
-class Layout:
-    """The free parameters of a cycle: nodes, macroturbulences, filling factor, stray light, in this order."""
-
-    groups: tuple[Group, ...]
-    macroturbulence: tuple[int, ...]
-    filling_factor: bool
-    stray_light: bool
-
-    @property
-    def n_free(self) -> int:
-        """Number of parameters."""
-        nodes = sum(group.functions.shape[1] for group in self.groups)
-        return nodes + len(self.macroturbulence) + int(self.filling_factor) + int(self.stray_light)
-
-    def free(self, component: int) -> tuple[int, ...]:
-        """Quantities of a component that have nodes."""
-        return tuple(g.quantity for g in self.groups if g.component == component)
-
-    @classmethod
-    def of(cls, cycle: Cycle, log_tau: Floats, has_stray_light: bool) -> Layout:
-        """Layout of a cycle on a depth axis; stray light is free only where there is a profile of it."""
-        groups = [
-            Group(c, q, interpolation_matrix(log_tau, getattr(nodes, name)))
-            for c, nodes in enumerate(cycle.components)
-            for q, name in enumerate(QUANTITIES)
-            if getattr(nodes, name)
-        ]
-        vmac = tuple(c for c, nodes in enumerate(cycle.components) if nodes.macroturbulence)
-        filling = cycle.filling_factor and len(cycle.components) == 2
-        return cls(tuple(groups), vmac, filling, cycle.stray_light and has_stray_light)
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,8 +73,9 @@ class Evaluator:
 
     def __init__(self, plan: Plan, wavelength: Floats, log_tau: Floats) -> None:
         self.plan = plan
-        self.wavelength = wavelength
-        self.log_tau = log_tau
+        # copies: an array decoded from a message is read-only, which is another type to the compiler
+        self.wavelength = np.array(wavelength, dtype=np.float64)
+        self.log_tau = np.array(log_tau, dtype=np.float64)
         self.slices = plan.region_slices(wavelength)
         self.mixture = mixture(np.asarray(plan.abundances))
         self.forward = ForwardModel(regions_of(plan, wavelength), self.mixture)
@@ -175,7 +134,7 @@ class Evaluator:
     ) -> tuple[Floats, Floats]:
         """Observable profile (4, n_wavelength) and its derivatives (n_free, 4, n_wavelength).
 
-        Derivatives are with respect to parameters in units of `SCALES`.
+        Derivatives are with respect to the scaled parameters of `parameters`.
         """
         n_wavelength = self.wavelength.size
         jacobian = np.zeros((layout.n_free, 4, n_wavelength))
@@ -201,17 +160,17 @@ class Evaluator:
             if c in layout.macroturbulence:
                 row = n_nodes + layout.macroturbulence.index(c)
                 slope = self._convolved(emergent[None], derivatives)[0]
-                jacobian[row] = factor * MACROTURBULENCE_SCALE * slope
+                jacobian[row] = factor * macroturbulence_unit(component.macroturbulence) * slope
             profiles.append(convolved[n_own])
         total = np.zeros((4, n_wavelength))
         for c, profile in enumerate(profiles):
             total += model.fraction(c) * profile
         row = n_nodes + len(layout.macroturbulence)
         if layout.filling_factor:
-            jacobian[row] = FRACTION_SCALE * (1.0 - model.stray_light) * (profiles[1] - profiles[0])
+            jacobian[row] = FRACTION_UNIT * (1.0 - model.stray_light) * (profiles[1] - profiles[0])
             row += 1
         if layout.stray_light and stray_light is not None:
-            jacobian[row] = FRACTION_SCALE * (stray_light - total)
+            jacobian[row] = FRACTION_UNIT * (stray_light - total)
         return self._with_stray_light(model, total, stray_light), jacobian
 
     @staticmethod
@@ -226,10 +185,7 @@ class Evaluator:
         at = 0
         for group in layout.groups:
             width = group.functions.shape[1]
-            scale = SCALES[group.quantity] * np.ones(width)
-            if group.quantity == ELECTRON_PRESSURE:
-                scale = scale * component.values[ELECTRON_PRESSURE]
-            result[at : at + width] /= scale[:, None, None]
+            result[at : at + width] /= units(component, group.quantity)[:, None, None]
             at += width
         return result
 
@@ -253,9 +209,7 @@ class Evaluator:
         out: Floats,
     ) -> None:
         """Fill out (n_node, 4, n_wavelength) with the response to a group's scaled nodes."""
-        scaled = group.functions * SCALES[group.quantity]
-        if group.quantity == ELECTRON_PRESSURE:
-            scaled = scaled * component.values[ELECTRON_PRESSURE][:, None]
+        scaled = group.functions * units(component, group.quantity)[:, None]
         kernels.project(response[group.quantity], np.ascontiguousarray(scaled), out)
         if group.quantity == TEMPERATURE and ELECTRON_PRESSURE not in layout.free(group.component):
             n_depth = self.log_tau.size

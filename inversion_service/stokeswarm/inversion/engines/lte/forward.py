@@ -1,13 +1,14 @@
 """The forward model: a stratified atmosphere in, Stokes profiles and their response functions out.
 
-A :class:`ForwardModel` holds what stays the same for all pixels of a plan (wavelengths, lines, composition) and
-changes nothing after its construction; what changes lives in a :class:`Workspace`, one a thread. All the work is
-done in compiled code without the interpreter's lock.
+A :class:`ForwardModel` holds what stays the same for all pixels of a plan (wavelengths, lines,
+composition) and changes nothing after its construction; what changes lives in a :class:`Workspace`, one a
+thread. All the work is done in compiled code without the interpreter's lock.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -34,11 +35,11 @@ __all__ = [
 Array = npt.NDArray[np.float64]
 
 SIR_DAMPING_LIMIT: Final = 3.0
-"""Damping above which SIR2017 rescales a line (`amaxim` in its ``blends2``), for ``ForwardModel.damping_limit``."""
+"""Damping above which SIR2017 rescales a line (`amaxim` in its ``blends2``), for `damping_limit`."""
 
 
 class Workspace:
-    """Memory that an evaluation writes to: one a thread, reused from call to call, grown when a column is longer.
+    """Memory that an evaluation writes to: one a thread, reused from call to call.
 
     Attributes
     ----------
@@ -90,10 +91,10 @@ class ForwardModel:
     mixture : Mixture
         Chemical composition, from ``elements.mixture``.
     damping_limit : float, optional
-        If given, a line whose damping exceeds this many Doppler widths *anywhere* has it scaled down *everywhere*
-        by one factor, held constant in the response functions. No physics asks for it: SIR does so with
-        `SIR_DAMPING_LIMIT`, which changes infrared lines of cool umbrae (a > 3 in their deepest layers) by up to 3 %
-        of the continuum; it is here to reproduce SIR.
+        If given, a line whose damping exceeds this many Doppler widths *anywhere* has it scaled down
+        *everywhere* by one factor, held constant in the response functions. No physics asks for it: SIR
+        does so with `SIR_DAMPING_LIMIT`, which changes infrared lines of cool umbrae (a > 3 in their
+        deepest layers) by up to 3 % of the continuum; it is here to reproduce SIR.
 
     Attributes
     ----------
@@ -129,7 +130,7 @@ class ForwardModel:
         self._damping_limit = 0.0 if damping_limit is None else float(damping_limit)
         edges = np.concatenate([[0], np.cumsum([region.wavelengths.size for region in self.regions])])
         self.n_wavelength = int(edges[-1])
-        self.slices = tuple(slice(int(a), int(b)) for a, b in zip(edges[:-1], edges[1:], strict=True))
+        self.slices = tuple(slice(int(a), int(b)) for a, b in pairwise(edges))
         lines = [line for region in self.regions for line in region.lines]
         for line in lines:
             if not mixture.abundance[line.atomic_number - 1] > 0.0:
@@ -143,7 +144,7 @@ class ForwardModel:
         self._tables = Tables(
             wavelength=np.concatenate([region.wavelengths for region in self.regions]),
             region_start=edges.astype(np.int64),
-            region_cm=np.array([region.reference_wavelength_A * 1.0e-8 for region in self.regions]),
+            region_cm=np.array([region.reference_wavelength * 1.0e-8 for region in self.regions]),
             region_unit=np.array([float(region.continuum_reference) for region in self.regions]),
             line_start=np.concatenate([[0], np.cumsum(counts)]).astype(np.int64),
             species=np.array([(line.atomic_number, line.stage) for line in lines], dtype=np.int64).reshape(
@@ -183,8 +184,9 @@ class ForwardModel:
         workspace : Workspace
             Memory of this thread.
         mu : float
-            Cosine of the angle between the line of sight and the direction along which `log_tau` is measured. It is
-            1 also off disc centre where the atmosphere is given along the line of sight, which is SIR's meaning.
+            Cosine of the angle between the line of sight and the direction along which `log_tau` is
+            measured. It is 1 also off disc centre where the atmosphere is given along the line of sight,
+            which is SIR's meaning.
 
         Returns
         -------
@@ -204,10 +206,10 @@ class ForwardModel:
     ) -> tuple[Array, Array]:
         """Compute the emergent Stokes profiles and their response functions.
 
-        The response functions are the exact derivatives of the computed profiles to the value of one quantity at
-        one grid point, everything else being held: temperature (at fixed electron pressure) [K⁻¹], electron
-        pressure [cm² dyn⁻¹], microturbulence [s cm⁻¹], field strength [G⁻¹], velocity [s cm⁻¹], inclination
-        and azimuth [rad⁻¹].
+        The response functions are the exact derivatives of the computed profiles to the value of one
+        quantity at one grid point, everything else being held: temperature (at fixed electron pressure)
+        [K⁻¹], electron pressure [cm² dyn⁻¹], microturbulence [s cm⁻¹], field strength [G⁻¹], velocity [s
+        cm⁻¹], inclination and azimuth [rad⁻¹].
 
         Parameters
         ----------
@@ -219,8 +221,8 @@ class ForwardModel:
         stokes : np.ndarray
             As from :meth:`synthesize`.
         response : np.ndarray
-            Response functions in the order above, (7, nd, 4, nw) float64. It belongs to the workspace: the next
-            call with the same workspace overwrites it.
+            Response functions in the order above, (7, nd, 4, nw) float64. It belongs to the workspace:
+            the next call with the same workspace overwrites it.
 
         Raises
         ------

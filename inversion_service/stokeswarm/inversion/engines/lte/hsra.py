@@ -17,7 +17,7 @@ SHORTEST_A: Final = 3000.0
 LONGEST_A: Final = 30000.0
 """Range in which the fits are used here [Å]."""
 
-_INTENSITY: Final = (
+_INTENSITY: Final[tuple[tuple[float, tuple[float, ...]], ...]] = (
     (3644.15, (-4.906054765549e13, 1.684734544039e11, 1.507254517567e7, -7561.242976546)),
     (3750.0, (-4.4650822755e14, 6.1319780351059e11, -9.350928003805e7)),
     (6250.0, (-1.025961e15, 1.3172859e12, -3.873465e8, 46486.541, -2.049)),
@@ -28,7 +28,7 @@ _INTENSITY: Final = (
 )
 """Upper limit [Å] and coefficients of the intensity, lowest power of the wavelength [Å] first."""
 
-_LOGARITHM: Final = (
+_LOGARITHM: Final[tuple[tuple[float, float, float, tuple[float, ...]], ...]] = (
     (11000.0, 1000.0, 30.0, (3.4828959, 0.29332542, -0.079358369, 0.0050384849, -0.00010911067)),
     (14202.0, 14000.0, 31.633, (2.2519136, -2.21467)),
     (14250.0, 1000.0, 30.0, (4.0522751, -0.18186949, 0.00083747599)),

@@ -13,10 +13,13 @@ import numpy.typing as npt
 
 from stokeswarm.contract.status import Status
 from stokeswarm.inversion.engine import Slot
-from stokeswarm.inversion.engines.lte.cycle import CycleRun, Fit, Observed
-from stokeswarm.inversion.engines.lte.evaluate import Evaluator, Layout, Model
+from stokeswarm.inversion.engines.lte import adjust
+from stokeswarm.inversion.engines.lte.cycle import CycleRun
+from stokeswarm.inversion.engines.lte.evaluate import Evaluator, Model
 from stokeswarm.inversion.engines.lte.forward import Workspace
 from stokeswarm.inversion.engines.lte.moves import Moves
+from stokeswarm.inversion.engines.lte.observed import Fit, Observed
+from stokeswarm.inversion.engines.lte.parameters import Layout
 from stokeswarm.inversion.engines.lte.uncertainty import uncertainty
 
 Floats = npt.NDArray[np.float64]
@@ -83,16 +86,13 @@ class PixelInverter:
                 best = prepared
             result = run.iterate(prepared)
             iterations += run.iterations
-            if run.misses_polarisation(result):
-                for model in run.alternatives(result):
-                    other = CycleRun(self._evaluator, self._moves, observed, cycle, layout, workspace, slot)
-                    begun = other.prepare(model)
-                    if begun is None:
-                        continue
-                    found = other.iterate(begun)
-                    iterations += other.iterations
-                    if found.chi2 < result.chi2:
-                        result, run = found, other
+            if adjust.suspicious(layout, observed, result):
+                other = CycleRun(self._evaluator, self._moves, observed, cycle, layout, workspace, slot)
+                begun = other.prepare(adjust.strong_field(result.model))
+                found = None if begun is None else other.iterate(begun)
+                iterations += other.iterations
+                if found is not None and found.chi2 < result.chi2:
+                    result, run = found, other
             if slot.cancelled():
                 return self._nothing(start, Status.NO_OUTPUT, "cancelled", iterations)
             if slot.out_of_time():

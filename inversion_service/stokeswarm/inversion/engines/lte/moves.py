@@ -1,4 +1,4 @@
-"""How a step of the free parameters changes a model: nodes, limits, the field vector, hydrostatic equilibrium."""
+"""How a step of the free parameters changes a model: nodes, limits, field vector, hydrostatic equilibrium."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from stokeswarm.inversion.engines.lte.evaluate import (
-    FRACTION_SCALE,
-    MACROTURBULENCE_SCALE,
-    SCALES,
-    Evaluator,
+from stokeswarm.inversion.engines.lte.evaluate import Evaluator, Model
+from stokeswarm.inversion.engines.lte.parameters import (
+    FRACTION_UNIT,
+    UNITS,
     Layout,
-    Model,
+    change_of,
+    changed_macroturbulence,
 )
 from stokeswarm.inversion.engines.lte.state import (
     AZIMUTH,
@@ -49,33 +49,29 @@ class Moves:
         at = 0
         for group in layout.groups:
             width = group.functions.shape[1]
-            steps = SCALES[group.quantity] * change[at : at + width]
-            nodes[group.component, group.quantity] = (group.functions, steps)
+            nodes[group.component, group.quantity] = (group.functions, change[at : at + width])
             at += width
         for c in range(len(components)):
             if (c, FIELD_STRENGTH) in nodes and (c, INCLINATION) in nodes:
                 _turn_field(components[c], nodes, c, self._middle)
         for (c, quantity), (functions, steps) in nodes.items():
-            shift = combine(functions, steps)
-            if quantity == ELECTRON_PRESSURE:
-                pressure = components[c].values[ELECTRON_PRESSURE]
-                shift = pressure * np.expm1(np.clip(shift, -2.0, 2.0))
+            shift = change_of(components[c], quantity, combine(functions, steps))
             components[c] = components[c].moved(quantity, shift, self._limits)
         hot = {c for c, quantity in nodes if quantity == TEMPERATURE}
         for c in layout.macroturbulence:
             low, high = self._plan.limit("macroturbulence")
-            vmac = components[c].macroturbulence + MACROTURBULENCE_SCALE * change[at]
+            vmac = changed_macroturbulence(components[c].macroturbulence, change[at])
             vmac = float(np.clip(vmac, max(low, MACROTURBULENCE_FLOOR), high))
             components[c] = replace(components[c], macroturbulence=vmac)
             at += 1
         filling, stray = model.filling_factor, model.stray_light
         if layout.filling_factor:
             filling = float(
-                np.clip(filling + FRACTION_SCALE * change[at], *self._plan.limit("filling_factor"))
+                np.clip(filling + FRACTION_UNIT * change[at], *self._plan.limit("filling_factor"))
             )
             at += 1
         if layout.stray_light:
-            stray = float(np.clip(stray + FRACTION_SCALE * change[at], *self._plan.limit("stray_light")))
+            stray = float(np.clip(stray + FRACTION_UNIT * change[at], *self._plan.limit("stray_light")))
         for c in hot:
             if ELECTRON_PRESSURE not in layout.free(c):
                 components[c] = self._evaluator.in_equilibrium(components[c], mu)
@@ -128,13 +124,13 @@ def _turn_field(
 ) -> None:
     """Replace the steps of field strength and inclination by those of the field vector they stand for.
 
-    A weak field's profiles are linear in B cos γ and quadratic in B sin γ. To first order a step (δB, δγ) is the
-    step (δB cos γ − B sin γ δγ, δB sin γ + B cos γ δγ) of these two; taking the latter in full keeps large steps
-    as good as the linearisation that proposed them, and from ending at a pole where γ has no effect.
+    A weak field's profiles are linear in B cos γ and quadratic in B sin γ. To first order a step (δB, δγ) is
+    the step (δB cos γ − B sin γ δγ, δB sin γ + B cos γ δγ) of these two; taking the latter in full keeps large
+    steps as good as the linearisation that proposed them, and from ending at a pole where γ has no effect.
     """
     strength, inclination = component.values[FIELD_STRENGTH], component.values[INCLINATION]
-    d_strength = combine(*nodes[number, FIELD_STRENGTH])
-    d_inclination = combine(*nodes[number, INCLINATION])
+    d_strength = UNITS[FIELD_STRENGTH] * combine(*nodes[number, FIELD_STRENGTH])
+    d_inclination = UNITS[INCLINATION] * combine(*nodes[number, INCLINATION])
     along = (strength + d_strength) * np.cos(inclination) - strength * d_inclination * np.sin(inclination)
     across = (strength + d_strength) * np.sin(inclination) + strength * d_inclination * np.cos(inclination)
     turned = {
@@ -144,4 +140,4 @@ def _turn_field(
     for quantity, shift in turned.items():
         functions, _ = nodes[number, quantity]
         depth = np.argmax(functions, axis=0) if functions.shape[1] > 1 else np.array([middle])
-        nodes[number, quantity] = (functions, shift[depth])
+        nodes[number, quantity] = (functions, shift[depth] / UNITS[quantity])

@@ -1,9 +1,9 @@
 """Strength and damping of lines, and continuum opacity, at one depth, with derivatives to temperature and Pe.
 
 The population of the lower level follows Saha and Boltzmann with the ionisation energies lowered by the
-plasma. The derivatives are forward differences of all of it at once: the equation of state is closed in (T, Pe),
-smooth to rounding, and costs little at one depth, so that three evaluations replace a chain of analytic derivatives
-that would have to follow every change of an opacity formula.
+plasma. The derivatives are forward differences of all of it at once: the equation of state is closed in
+(T, Pe), smooth to rounding, and costs little at one depth, so that three evaluations replace a chain of
+analytic derivatives that would have to follow every change of an opacity formula.
 """
 
 from __future__ import annotations
@@ -93,10 +93,10 @@ def lowered_population(
     cube_root = state[N_E] ** (1.0 / 3.0)
     once = np.exp(ln_saha(temperature, mix.chi1[z] - LOWERING_EV * cube_root)) * u2 / (u1 * pe)
     twice = np.exp(ln_saha(temperature, mix.chi2[z] - LOWERING_ION_EV * cube_root)) * u3 / (u2 * pe)
-    neutral = state[NH] * mix.abundance[z] / (1.0 + once * (1.0 + twice))
+    neutral = float(state[NH]) * float(mix.abundance[z]) / (1.0 + once * (1.0 + twice))
     if stage == 0:
-        return neutral / u1
-    return neutral * once / u2
+        return float(neutral / u1)
+    return float(neutral * once / u2)
 
 
 @njit

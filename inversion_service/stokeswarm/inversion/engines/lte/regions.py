@@ -57,8 +57,8 @@ class LineData:
 
     atomic_number: int
     stage: int
-    wavelength_A: float
-    excitation_eV: float
+    wavelength_A: float  # noqa: N815  the unit
+    excitation_eV: float  # noqa: N815  the unit
     log_gf: float
     zeeman: ZeemanPattern
     abo_alpha: float = 0.0
@@ -91,8 +91,9 @@ class RegionSetup:
     wavelengths : np.ndarray
         Wavelengths in air [Å], ascending, (nw,) float64.
     lines : tuple of LineData
-        Lines that absorb in it; overlapping lines add their opacity. Continuum opacity and Planck function are
-        taken at the wavelength of the first one throughout, as in SIR, so that the continuum is flat.
+        Lines that absorb in it; overlapping lines add their opacity. Continuum opacity and Planck
+        function are taken at the wavelength of the first one throughout, as in SIR, so that the continuum
+        is flat.
     continuum_reference : float
         Intensity that divides the Stokes profiles [erg cm⁻² s⁻¹ sr⁻¹ cm⁻¹].
     """
@@ -114,7 +115,7 @@ class RegionSetup:
         object.__setattr__(self, "wavelengths", wavelengths)
 
     @property
-    def reference_wavelength_A(self) -> float:
+    def reference_wavelength(self) -> float:
         """Wavelength of continuum opacity and Planck function [Å]: the first line's, or else the middle."""
         if self.lines:
             return self.lines[0].wavelength_A
@@ -136,7 +137,8 @@ def line_of(line: Line) -> LineData:
     Raises
     ------
     PlanError
-        Where the ion is higher than the second, a level cannot be read, or no electric dipole joins the levels.
+        Where the ion is higher than the second, a level cannot be read, or no electric dipole joins the
+        levels.
     """
     where = f"line {line.index} ({line.element} {line.ion}, {line.wavelength} Å)"
     if line.ion not in (1, 2):

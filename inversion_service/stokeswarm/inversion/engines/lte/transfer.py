@@ -1,4 +1,4 @@
-"""Formal solution of the polarised transfer equation, and its exact sensitivities.
+"""Formal solution of the polarised transfer equation in a stratified atmosphere.
 
 The scheme is the Hermitian method of fourth order (Bellot Rubio, Ruiz Cobo & Collados 1998, ApJ 506, 805),
 on x = log10 τ5000. With E = τ ln10 K, S the Planck function and J = I - (S, 0, 0, 0),
@@ -6,16 +6,12 @@ on x = log10 τ5000. With E = τ ln10 K, S the Planck function and J = I - (S, 0
     I' = E (I - S e),    I'' = E' (I - S e) + E I' - E S' e,
     I_i = I_{i-1} + h/2 (I'_{i-1} + I'_i) + h²/12 (I''_{i-1} - I''_i),    h = x_i - x_{i-1},  e = (1, 0, 0, 0)
 
-is linear in J: M_i J_i = N_{i-1} J_{i-1} + source terms. E' and S' are derivatives of the parabola through three
-depths. Depth index 0 is the deepest, the last one the surface.
+is linear in J: M_i J_i = N_{i-1} J_{i-1} + source terms. E' and S' are derivatives of the parabola
+through three depths. Depth index 0 is the deepest, the last one the surface.
 
 Where one step is optically thick the light has forgotten what lies below, and the solution is restarted from
-the diffusion limit J = E⁻¹ S' e (as at the deepest point); without it the scheme, which damps weakly there, would
-carry errors of the deep layers upwards.
-
-The sensitivities are those of the *discrete* solution: the emergent light is differentiated through the linear
-recursion backwards (P_i = dI_emergent/dJ_i, Q_i = P_i M_i⁻¹), so that Levenberg-Marquardt sees true gradients.
-Because each change of E enters between a row vector and a column vector, no 4x4 derivative is ever formed.
+the diffusion limit J = E⁻¹ S' e (as at the deepest point); without it the scheme, which damps weakly
+there, would carry errors of the deep layers upwards.
 """
 
 from __future__ import annotations
@@ -33,6 +29,15 @@ THICK_STEP: Final = 5.0
 """Optical thickness of a step above which the solution is restarted from the diffusion limit."""
 N_STATE: Final = 20
 """Numbers that the upward sweep keeps a depth and wavelength: J (4) and M⁻¹ (16)."""
+
+
+@njit
+def copy_rows(source: Array, target: Array, n: int) -> None:
+    """Copy the first n columns of all rows of the source."""
+    for row in range(source.shape[0]):
+        here, there = source[row], target[row]
+        for i in range(n):
+            there[i] = here[i]
 
 
 @njit
@@ -109,7 +114,7 @@ def invert4(m: Array, out: Array) -> None:
 
 
 @njit
-def _fill_matrix(e: Array, out: Array) -> None:
+def fill_matrix(e: Array, out: Array) -> None:
     """Write out the 4x4 propagation matrix of its seven elements (7, n) into (16, n)."""
     for i in range(e.shape[1]):
         k, q, u, v, rq, ru, rv = e[0, i], e[1, i], e[2, i], e[3, i], e[4, i], e[5, i], e[6, i]
@@ -170,7 +175,7 @@ def _fill_operator(e: Array, d: Array, half: float, twelfth: float, out: Array) 
 
 
 @njit
-def _derivative(matrix: Array, stencil: Array, depth: int, out: Array) -> None:
+def derivative_at(matrix: Array, stencil: Array, depth: int, out: Array) -> None:
     """Derivative of the seven elements at one depth, (7, n), of those at all depths, (nd, 7, n)."""
     n_depth = matrix.shape[0]
     here = matrix[depth]
@@ -194,8 +199,10 @@ def _restart(inverse: Array, planck_slope: float, thick: Array, j: Array) -> Non
 
 
 @njit
-def _thickness(matrix: Array, log_tau: Array, depth: int, out: Array) -> float:
-    """Optical thickness of the step above a depth, (n,); returns the largest. Infinite at the deepest point,
+def thickness_above(matrix: Array, log_tau: Array, depth: int, out: Array) -> float:
+    """Optical thickness of the step above a depth, (n,); returns the largest.
+
+    Infinite at the deepest point,
     where the diffusion limit is the boundary condition.
     """
     n = out.shape[0]
@@ -231,7 +238,7 @@ def solve(
     stencil : np.ndarray
         From :func:`parabolic_stencil` of `log_tau`, (nd, 3) float64.
     state : np.ndarray
-        Receives J and M⁻¹ of each depth, for :func:`sensitivity_at`, (nd, N_STATE, n) float64.
+        Receives J and M⁻¹ of each depth, for ``sensitivity``, (nd, N_STATE, n) float64.
     work : np.ndarray
         Scratch, (48, n) float64.
     emergent : np.ndarray
@@ -245,7 +252,7 @@ def solve(
         inverse = state[depth, 4:]
         source = planck[depth, 0]
         slope = planck[depth, 1]
-        _derivative(matrix, stencil, depth, d)
+        derivative_at(matrix, stencil, depth, d)
         if depth > 0:
             step = log_tau[depth] - log_tau[depth - 1]
             twelfth = step * step / 12.0
@@ -264,8 +271,8 @@ def solve(
                 )
         if depth == n_depth - 1:
             break
-        if _thickness(matrix, log_tau, depth, thick) > THICK_STEP:
-            _fill_matrix(e, operator)
+        if thickness_above(matrix, log_tau, depth, thick) > THICK_STEP:
+            fill_matrix(e, operator)
             invert4(operator, work[28:44])
             _restart(work[28:44], slope, thick, j)
         step = log_tau[depth + 1] - log_tau[depth]
@@ -308,198 +315,3 @@ def solve(
         emergent[1, i] = surface[1, i]
         emergent[2, i] = surface[2, i]
         emergent[3, i] = surface[3, i]
-
-
-@njit
-def _add_restart(
-    carried: Array, limit: Array, j: Array, thick: Array, to_matrix: Array, to_source_slope: Array
-) -> None:
-    """Add what the diffusion limit J = E⁻¹ S' e contributes where the solution restarts: dJ = E⁻¹ (e dS' - dE J)."""
-    for i in range(thick.shape[0]):
-        if thick[i] > THICK_STEP:
-            t0 = t1 = t2 = t3 = 0.0
-            for row in range(4):
-                t0 += carried[row, i] * limit[4 * row, i]
-                t1 += carried[row, i] * limit[4 * row + 1, i]
-                t2 += carried[row, i] * limit[4 * row + 2, i]
-                t3 += carried[row, i] * limit[4 * row + 3, i]
-            j0, j1, j2, j3 = j[0, i], j[1, i], j[2, i], j[3, i]
-            to_source_slope[i] += t0
-            to_matrix[0, i] -= t0 * j0 + t1 * j1 + t2 * j2 + t3 * j3
-            to_matrix[1, i] -= t0 * j1 + t1 * j0
-            to_matrix[2, i] -= t0 * j2 + t2 * j0
-            to_matrix[3, i] -= t0 * j3 + t3 * j0
-            to_matrix[4, i] -= t2 * j3 - t3 * j2
-            to_matrix[5, i] -= t3 * j1 - t1 * j3
-            to_matrix[6, i] -= t1 * j2 - t2 * j1
-
-
-@njit
-def start_sensitivity(transmission: Array, pending: Array) -> None:
-    """Begin the downward sweep: P = 1 at the surface, nothing pending from above it.
-
-    Parameters
-    ----------
-    transmission : np.ndarray
-        Receives P, rows of the emergent Stokes parameters, (4, 4, n) float64.
-    pending : np.ndarray
-        Receives what the step above the current depth left, :func:`sensitivity_at`, (4, 4, n) float64.
-    """
-    transmission[:, :, :] = 0.0
-    pending[:, :, :] = 0.0
-    for row in range(4):
-        transmission[row, row, :] = 1.0
-
-
-@njit
-def sensitivity_at(
-    depth: int,
-    log_tau: Array,
-    matrix: Array,
-    planck: Array,
-    stencil: Array,
-    state: Array,
-    transmission: Array,
-    pending: Array,
-    work: Array,
-    to_matrix: Array,
-    to_derivative: Array,
-    to_source: Array,
-    to_source_slope: Array,
-) -> None:
-    """Take one depth of the downward sweep (from the surface to the deepest point).
-
-    Parameters
-    ----------
-    depth : int
-        Depth index; the calls go from nd - 1 down to 0.
-    log_tau, matrix, planck, stencil, state
-        As given to, and left by, :func:`solve`.
-    transmission, pending : np.ndarray
-        From :func:`start_sensitivity`, updated by each call: P at this depth, and Q of the step above,
-        (4, 4, n) float64.
-    work : np.ndarray
-        Scratch, (48, n) float64.
-    to_matrix, to_derivative : np.ndarray
-        Receive the derivatives of the emergent I, Q, U, V to the elements of E and of E' at this depth,
-        (4, 7, n) float64.
-    to_source, to_source_slope : np.ndarray
-        The same to S and S', (4, n) float64.
-    """
-    n_depth = log_tau.shape[0]
-    e = matrix[depth]
-    j = state[depth, :4]
-    inverse = state[depth, 4:]
-    slope = planck[depth, 1]
-    d, full, thick, limit, carried = work[0:7], work[7:23], work[27], work[28:44], work[44:48]
-    half_below = half_above = twelfth_below = twelfth_above = 0.0
-    if depth > 0:
-        step = log_tau[depth] - log_tau[depth - 1]
-        half_below, twelfth_below = 0.5 * step, step * step / 12.0
-    if depth < n_depth - 1:
-        step = log_tau[depth + 1] - log_tau[depth]
-        half_above, twelfth_above = 0.5 * step, step * step / 12.0
-    _derivative(matrix, stencil, depth, d)
-    restarts = _thickness(matrix, log_tau, depth, thick) > THICK_STEP
-    if restarts:
-        _fill_matrix(e, full)
-        invert4(full, limit)
-    at_surface = 1.0 if depth == n_depth - 1 else 0.0
-    for row in range(4):
-        p = transmission[row]
-        above = pending[row]
-        g = to_matrix[row]
-        gd = to_derivative[row]
-        for i in range(e.shape[1]):
-            k, q, u, v, rq, ru, rv = e[0, i], e[1, i], e[2, i], e[3, i], e[4, i], e[5, i], e[6, i]
-            # P at this depth is Q of the step above times N; at the surface it is 1.
-            b0, b1, b2, b3 = above[0, i], above[1, i], above[2, i], above[3, i]
-            y0 = b0 * k + b1 * q + b2 * u + b3 * v
-            y1 = b0 * q + b1 * k - b2 * rv + b3 * ru
-            y2 = b0 * u + b1 * rv + b2 * k - b3 * rq
-            y3 = b0 * v - b1 * ru + b2 * rq + b3 * k
-            dk, dq, du, dv = d[0, i], d[1, i], d[2, i], d[3, i]
-            drq, dru, drv = d[4, i], d[5, i], d[6, i]
-            p0 = (
-                p[0, i] * at_surface
-                + b0
-                + half_above * y0
-                + twelfth_above * (b0 * dk + b1 * dq + b2 * du + b3 * dv + y0 * k + y1 * q + y2 * u + y3 * v)
-            )
-            p1 = (
-                p[1, i] * at_surface
-                + b1
-                + half_above * y1
-                + twelfth_above
-                * (b0 * dq + b1 * dk - b2 * drv + b3 * dru + y0 * q + y1 * k - y2 * rv + y3 * ru)
-            )
-            p2 = (
-                p[2, i] * at_surface
-                + b2
-                + half_above * y2
-                + twelfth_above
-                * (b0 * du + b1 * drv + b2 * dk - b3 * drq + y0 * u + y1 * rv + y2 * k - y3 * rq)
-            )
-            p3 = (
-                p[3, i] * at_surface
-                + b3
-                + half_above * y3
-                + twelfth_above
-                * (b0 * dv - b1 * dru + b2 * drq + b3 * dk + y0 * v - y1 * ru + y2 * rq + y3 * k)
-            )
-            p[0, i], p[1, i], p[2, i], p[3, i] = p0, p1, p2, p3
-        if restarts:
-            carried[:, :] = p
-        for i in range(e.shape[1]):
-            p0, p1, p2, p3 = p[0, i], p[1, i], p[2, i], p[3, i]
-            a0 = p0 * inverse[0, i] + p1 * inverse[4, i] + p2 * inverse[8, i] + p3 * inverse[12, i]
-            a1 = p0 * inverse[1, i] + p1 * inverse[5, i] + p2 * inverse[9, i] + p3 * inverse[13, i]
-            a2 = p0 * inverse[2, i] + p1 * inverse[6, i] + p2 * inverse[10, i] + p3 * inverse[14, i]
-            a3 = p0 * inverse[3, i] + p1 * inverse[7, i] + p2 * inverse[11, i] + p3 * inverse[15, i]
-            p[0, i], p[1, i], p[2, i], p[3, i] = a0, a1, a2, a3
-        if restarts:
-            for i in range(e.shape[1]):
-                if thick[i] > THICK_STEP:
-                    p[0, i], p[1, i], p[2, i], p[3, i] = 0.0, 0.0, 0.0, 0.0
-        # From here p holds Q of the step below, above that of the step above.
-        for i in range(e.shape[1]):
-            k, q, u, v, rq, ru, rv = e[0, i], e[1, i], e[2, i], e[3, i], e[4, i], e[5, i], e[6, i]
-            j0, j1, j2, j3 = j[0, i], j[1, i], j[2, i], j[3, i]
-            w0 = k * j0 + q * j1 + u * j2 + v * j3 - slope
-            w1 = q * j0 + k * j1 + rv * j2 - ru * j3
-            w2 = u * j0 - rv * j1 + k * j2 + rq * j3
-            w3 = v * j0 + ru * j1 - rq * j2 + k * j3
-            a0, a1, a2, a3 = p[0, i], p[1, i], p[2, i], p[3, i]
-            b0, b1, b2, b3 = above[0, i], above[1, i], above[2, i], above[3, i]
-            z0 = twelfth_above * b0 - twelfth_below * a0
-            z1 = twelfth_above * b1 - twelfth_below * a1
-            z2 = twelfth_above * b2 - twelfth_below * a2
-            z3 = twelfth_above * b3 - twelfth_below * a3
-            y0 = z0 * k + z1 * q + z2 * u + z3 * v
-            x0 = half_below * a0 + half_above * b0 + y0
-            x1 = half_below * a1 + half_above * b1 + z0 * q + z1 * k - z2 * rv + z3 * ru
-            x2 = half_below * a2 + half_above * b2 + z0 * u + z1 * rv + z2 * k - z3 * rq
-            x3 = half_below * a3 + half_above * b3 + z0 * v - z1 * ru + z2 * rq + z3 * k
-            to_source[row, i] = b0 - a0
-            to_source_slope[row, i] = -y0
-            gd[0, i] = z0 * j0 + z1 * j1 + z2 * j2 + z3 * j3
-            gd[1, i] = z0 * j1 + z1 * j0
-            gd[2, i] = z0 * j2 + z2 * j0
-            gd[3, i] = z0 * j3 + z3 * j0
-            gd[4, i] = z2 * j3 - z3 * j2
-            gd[5, i] = z3 * j1 - z1 * j3
-            gd[6, i] = z1 * j2 - z2 * j1
-            g[0, i] = x0 * j0 + x1 * j1 + x2 * j2 + x3 * j3 + z0 * w0 + z1 * w1 + z2 * w2 + z3 * w3
-            g[1, i] = x0 * j1 + x1 * j0 + z0 * w1 + z1 * w0
-            g[2, i] = x0 * j2 + x2 * j0 + z0 * w2 + z2 * w0
-            g[3, i] = x0 * j3 + x3 * j0 + z0 * w3 + z3 * w0
-            g[4, i] = x2 * j3 - x3 * j2 + z2 * w3 - z3 * w2
-            g[5, i] = x3 * j1 - x1 * j3 + z3 * w1 - z1 * w3
-            g[6, i] = x1 * j2 - x2 * j1 + z1 * w2 - z2 * w1
-        if row == 0:
-            for i in range(e.shape[1]):
-                to_source[0, i] += at_surface
-        if restarts:
-            _add_restart(carried, limit, j, thick, g, to_source_slope[row])
-        # What the step above left is spent; the step below takes its place.
-        above[:, :] = p

@@ -6,16 +6,10 @@ import numpy as np
 import numpy.typing as npt
 
 from stokeswarm.inversion.engines.lte import kernels, marquardt
-from stokeswarm.inversion.engines.lte.cycle import Fit, Observed
-from stokeswarm.inversion.engines.lte.evaluate import (
-    FRACTION_SCALE,
-    MACROTURBULENCE_SCALE,
-    SCALES,
-    Evaluator,
-    Layout,
-)
+from stokeswarm.inversion.engines.lte.evaluate import Evaluator
 from stokeswarm.inversion.engines.lte.forward import Workspace
-from stokeswarm.inversion.engines.lte.state import ELECTRON_PRESSURE
+from stokeswarm.inversion.engines.lte.observed import Fit, Observed
+from stokeswarm.inversion.engines.lte.parameters import FRACTION_UNIT, Layout, macroturbulence_unit, units
 
 Floats = npt.NDArray[np.float64]
 
@@ -48,18 +42,16 @@ def uncertainty(
         width = group.functions.shape[1]
         own = matrix[at : at + width, at : at + width]
         variance = np.sum((group.functions @ own) * group.functions, axis=1)
-        scale = SCALES[group.quantity] * np.ones(n_depth)
-        if group.quantity == ELECTRON_PRESSURE:
-            scale = scale * fit.model.components[group.component].values[ELECTRON_PRESSURE]
+        scale = units(fit.model.components[group.component], group.quantity)
         sigma[group.component, group.quantity] = scale * np.sqrt(np.maximum(variance, 0.0))
         at += width
     deviation = np.sqrt(np.maximum(np.diag(matrix), 0.0))
     for c in layout.macroturbulence:
-        scalar[c] = MACROTURBULENCE_SCALE * deviation[at]
+        scalar[c] = macroturbulence_unit(fit.model.components[c].macroturbulence) * deviation[at]
         at += 1
     if layout.filling_factor:
-        scalar[n_component] = FRACTION_SCALE * deviation[at]
+        scalar[n_component] = FRACTION_UNIT * deviation[at]
         at += 1
     if layout.stray_light:
-        scalar[n_component + 1] = FRACTION_SCALE * deviation[at]
+        scalar[n_component + 1] = FRACTION_UNIT * deviation[at]
     return sigma, scalar

@@ -27,7 +27,7 @@ from stokeswarm.inversion.engines.lte._numba import njit
 Array = npt.NDArray[np.float64]
 
 CORE_LIMIT: Final = 5.0
-"""Displacement [Doppler widths] at which the profile passes from Weideman's form to the continued fraction."""
+"""Displacement [Doppler widths] where Weideman's form gives way to the continued fraction."""
 
 INVERSE_SQRT_PI: Final = 1.0 / math.sqrt(math.pi)
 
@@ -50,8 +50,10 @@ _SCALE, _COEFFICIENT = _weideman(_TERMS)
 
 @njit
 def _core(a: float, v: Array, h: Array, f: Array, h_v: Array, f_v: Array) -> None:
-    """Weideman's expansion; the polynomial of complex argument and real coefficients by Goertzel's recurrence
-    (Knuth 1997, The Art of Computer Programming 2, sect. 4.6.4), which halves its multiplications.
+    """Evaluate Weideman's expansion.
+
+    The polynomial of complex argument and real coefficients follows Goertzel's recurrence (Knuth 1997, The
+    Art of Computer Programming 2, sect. 4.6.4), which halves its multiplications.
     """
     for i in range(v.shape[0]):
         x = v[i]
@@ -92,7 +94,9 @@ def _core(a: float, v: Array, h: Array, f: Array, h_v: Array, f_v: Array) -> Non
 
 @njit
 def _wing(a: float, v: Array, h: Array, f: Array, h_v: Array, f_v: Array) -> None:
-    """Fifth convergent: w = (i/√π) (u² - 4.5u + 2) / (z d), w' = (-2i/√π) (0.5u - 1.75) / d, where u = z² and
+    """Evaluate the fifth convergent.
+
+    w = (i/√π) (u² - 4.5u + 2) / (z d) and w' = (-2i/√π) (0.5u - 1.75) / d, with u = z² and
     d = u² - 5u + 3.75.
     """
     for i in range(v.shape[0]):

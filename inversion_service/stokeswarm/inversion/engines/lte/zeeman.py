@@ -60,8 +60,9 @@ class ZeemanPattern:
 
 
 def _strength(j_lower: float, j_upper: float, m: float, delta_m: int) -> float:
-    """Strength of one component up to a constant of its kind (Landi Degl'Innocenti & Landolfi 2004, table 3.1).
+    """Strength of one component up to a constant of its kind.
 
+    Landi Degl'Innocenti & Landolfi (2004), table 3.1.
     `m` belongs to the lower level, and `delta_m` = m_upper - m_lower.
     """
     j = j_lower

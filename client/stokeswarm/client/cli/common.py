@@ -1,0 +1,119 @@
+"""What the commands share: options, consoles, and errors as one clear line with an exit code."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+from typing import Annotated, Final
+
+import typer
+from rich.console import Console
+
+from stokeswarm.contract.errors import (
+    AccessDeniedError,
+    CancelledByCallerError,
+    InvalidArgumentError,
+    NotFoundError,
+    OutputExistsError,
+    StokeswarmError,
+    UnsupportedError,
+)
+
+FAILED: Final = 1
+BAD_INPUT: Final = 2
+INTERRUPTED: Final = 130
+TERMINATED: Final = 143
+#: errors that the user mends by asking differently
+_USER: Final = (InvalidArgumentError, NotFoundError, OutputExistsError, AccessDeniedError, UnsupportedError)
+
+#: results and answers
+out = Console(soft_wrap=False)
+#: progress, notes and errors
+err = Console(stderr=True)
+
+PlanOption = Annotated[
+    str,
+    typer.Option(
+        "--plan",
+        "-p",
+        metavar="PLAN",
+        help="Preset name, TOML file, or SIR control file (.trol).",
+        show_default=True,
+    ),
+]
+InferenceOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="TARGET", help="Inference service, host:port. Without it one starts here if needed."
+    ),
+]
+InversionOption = Annotated[
+    str | None,
+    typer.Option(metavar="TARGET", help="Inversion service, host:port. Without it one starts here."),
+]
+SlotsOption = Annotated[
+    int | None, typer.Option(min=1, help="Threads of the local inversion server; all cores without it.")
+]
+
+
+class _Terminated(BaseException):
+    """SIGTERM, as an exception, so that servers and stores are closed on the way out."""
+
+
+def _on_sigterm(number: int, frame: FrameType | None) -> None:
+    del number, frame
+    raise _Terminated
+
+
+@contextmanager
+def guarded(hint: str = "") -> Iterator[None]:
+    """Turn what a user may meet into one line on standard error and an exit code.
+
+    Exit codes: 2 = the input is at fault, 1 = something failed, 130 = Ctrl-C, 143 = SIGTERM.
+
+    Parameters
+    ----------
+    hint : str
+        What to do after an interruption.
+    """
+    before = signal.signal(signal.SIGTERM, _on_sigterm)
+    try:
+        yield
+    except (KeyboardInterrupt, _Terminated, CancelledByCallerError) as error:
+        say_error(f"interrupted{f'; {hint}' if hint else ''}")
+        code = TERMINATED if isinstance(error, _Terminated) else INTERRUPTED
+        raise typer.Exit(code) from None
+    except _USER as error:
+        say_error(str(error))
+        raise typer.Exit(BAD_INPUT) from None
+    except StokeswarmError as error:
+        say_error(text_of(error))
+        raise typer.Exit(FAILED) from None
+    except OSError as error:
+        say_error(f"{error.filename or 'the system'}: {error.strerror or error}")
+        raise typer.Exit(FAILED) from None
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def text_of(error: BaseException) -> str:
+    """An error's message; of an OSError without the number in front."""
+    return error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+
+
+def say_error(text: str) -> None:
+    """One error line."""
+    err.print(f"[bold red]error:[/] {_escaped(text)}", highlight=False, soft_wrap=True)
+
+
+def note(text: str) -> None:
+    """One line of information, on standard error: standard output is for results."""
+    err.print(text, markup=False, highlight=False, soft_wrap=True)
+
+
+def _escaped(text: str) -> str:
+    from rich.markup import escape
+
+    return escape(text)

@@ -1,0 +1,176 @@
+"""``stokeswarm check`` and ``stokeswarm invert``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from stokeswarm.client.cli.common import (
+    BAD_INPUT,
+    FAILED,
+    InferenceOption,
+    InversionOption,
+    PlanOption,
+    SlotsOption,
+    err,
+    guarded,
+    note,
+    out,
+    say_error,
+)
+
+if TYPE_CHECKING:
+    from stokeswarm.client.check import Report
+    from stokeswarm.client.project import Project
+    from stokeswarm.client.readers import Observation
+
+DEFAULT_PLAN = "reference"
+
+ObservationArgument = Annotated[
+    str | None,
+    typer.Argument(
+        metavar="[OBS]",
+        help="Observation: FITS cube, .npz, SIR .per, Zarr; path or URL. "
+        "Not needed where the control file names it.",
+        show_default=False,
+    ),
+]
+
+
+def check(obs: ObservationArgument = None, plan: PlanOption = DEFAULT_PLAN) -> None:
+    """Say what an observation and a plan are taken for, and whether they go together. Nothing is computed."""
+    with guarded():
+        project, observation = _load(obs, plan, quiet=True)
+        report = _check(observation, project)
+        _print_report(report, (*project.notes, *observation.notes))
+        if report.errors:
+            raise typer.Exit(BAD_INPUT)
+
+
+def invert(
+    obs: ObservationArgument = None,
+    output: Annotated[
+        str, typer.Option("--output", "-o", metavar="OUT", help="Result store (Zarr), path or URL.")
+    ] = "result.zarr",
+    plan: PlanOption = DEFAULT_PLAN,
+    init: Annotated[
+        str | None,
+        typer.Option(
+            metavar="START",
+            help="Where to start: model[:NAME], cnn[:INSTRUMENT], previous:URL or best-of:A,B. Without it: "
+            "the control file's own guess, else the network that fits, else the plan's model.",
+        ),
+    ] = None,
+    engine: Annotated[str, typer.Option(help="Engine of the inversion service: lte, sir or desire.")] = "lte",
+    region: Annotated[
+        str | None, typer.Option(metavar="Y0:Y1,X0:X1", help="Only this part of the map.")
+    ] = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Continue an output that was interrupted.")
+    ] = False,
+    inference: InferenceOption = None,
+    inversion: InversionOption = None,
+    slots: SlotsOption = None,
+    gate: Annotated[
+        float, typer.Option(help="Reduced chi-square above which a warm start's fit is done again in full.")
+    ] = 3.0,
+    novelty: Annotated[
+        float, typer.Option(help="Novelty above which a network's guess is done again in full.")
+    ] = 1.0,
+    tile: Annotated[
+        str | None, typer.Option(metavar="ROWSxCOLUMNS", help="Tile; results do not depend on it.")
+    ] = None,
+    in_flight: Annotated[
+        int | None, typer.Option(min=1, help="Tiles on their way at once; two a slot without it.")
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of whatever is random.")] = 0,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress, no summary.")] = False,
+) -> None:
+    """Invert an observation: atmospheres, fits, quality flags and provenance go into a Zarr store."""
+    hint = f"the complete tiles are kept: run again with --resume to continue {output}"
+    with guarded(hint):
+        from stokeswarm.client.cluster import connect
+        from stokeswarm.client.gate import Gate
+        from stokeswarm.client.prepare import Wishes
+        from stokeswarm.client.progress import Silent, reporter
+        from stokeswarm.client.summary import render, summarize
+        from stokeswarm.client.tiles import parse_tile
+
+        project, observation = _load(obs, plan, quiet=quiet)
+        report = _check(observation, project)
+        for text in report.errors:
+            say_error(text)
+        if report.errors:
+            raise typer.Exit(BAD_INPUT)
+        if not quiet:
+            for text in report.warnings:
+                note(f"warning: {text}")
+        wishes = Wishes(init=init, engine=engine, gate=Gate(gate, novelty), seed=seed)
+        progress = Silent() if quiet else reporter(err)
+        with connect(inference, inversion, slots) as cluster:
+            if not quiet and inversion is None:
+                note("starting the services on this machine …")
+            run = cluster.begin(
+                observation,
+                project,
+                output,
+                resume=resume,
+                region=region,
+                tile=parse_tile(tile) if tile else None,
+                in_flight=in_flight,
+                wishes=wishes,
+                reporter=progress,
+            )
+            for text in () if quiet else run.prepared.notes:
+                note(text)
+            for _ in run:
+                pass
+        summary = summarize(run.store)
+        if not quiet:
+            lines = (
+                f"result: {output}",
+                f'open:   xarray.open_datatree("{output}", engine="zarr")',
+                f"draw:   stokeswarm plot {output}",
+            )
+            out.print(render(summary, f"{summary.with_result} of {summary.pixels} pixels inverted", lines))
+        if not summary.with_result:
+            raise typer.Exit(FAILED)
+
+
+def _load(obs: str | None, plan: str, *, quiet: bool = False) -> tuple[Project, Observation]:
+    """Read the plan and the observation, and say how they were understood."""
+    from stokeswarm.client.prepare import as_project
+    from stokeswarm.client.readers import read
+    from stokeswarm.contract.errors import InvalidArgumentError
+
+    project = as_project(plan)
+    place = obs or project.observation
+    if place is None:
+        raise InvalidArgumentError(f"no observation given, and the plan {plan!r} names none")
+    observation = read(place, plan=project.plan)
+    if not quiet:
+        note(f"plan: {project.plan.name} ({project.source or plan})")
+        note(f"observation: {observation.recognised or place}")
+        for text in (*project.notes, *observation.notes):
+            note(f"note: {text}")
+    return project, observation
+
+
+def _check(observation: Observation, project: Project) -> Report:
+    from stokeswarm.client.check import check as check_input
+
+    return check_input(observation, project)
+
+
+def _print_report(report: Report, notes: tuple[str, ...]) -> None:
+    for text in report.facts:
+        out.print(text, markup=False, highlight=False, soft_wrap=True)
+    for text in notes:
+        out.print(f"note: {text}", markup=False, highlight=False, soft_wrap=True)
+    for text in report.warnings:
+        out.print(f"warning: {text}", markup=False, highlight=False, soft_wrap=True)
+    for text in report.errors:
+        out.print(f"error: {text}", markup=False, highlight=False, soft_wrap=True)
+    verdict = "ready to invert" if not report.errors else f"{len(report.errors)} error(s)"
+    out.print(verdict, markup=False, highlight=False)

@@ -1,0 +1,102 @@
+"""The free parameters of a cycle, and the units in which they are comparable.
+
+A step of the inversion is measured in units that change the profile by comparable amounts. Temperature,
+field, velocity and angles change linearly; the electron pressure by a factor; the turbulent velocities in
+their square, because that is what the profile depends on: at small ones a linear parameter has no effect.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from stokeswarm.contract.plan import QUANTITIES, Cycle
+from stokeswarm.inversion.engines.lte.nodes import interpolation_matrix
+from stokeswarm.inversion.engines.lte.state import ELECTRON_PRESSURE, MICROTURBULENCE, Component
+
+Floats = npt.NDArray[np.float64]
+
+#: one unit: K, relative, cm/s (as the root of the change of the square), G, cm/s, rad, rad
+UNITS: Final = np.array([200.0, 0.2, 7e4, 200.0, 5e4, 0.2, 0.2])
+#: one unit of macroturbulence: km/s, as the root of the change of the square
+MACROTURBULENCE_UNIT: Final = 0.7
+#: one unit of filling factor and stray light
+FRACTION_UNIT: Final = 0.1
+#: largest change of ln Pe in one step
+LARGEST_LN_PRESSURE: Final = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Nodes of one quantity of one component: their cardinal functions (n_depth, n_node)."""
+
+    component: int
+    quantity: int
+    functions: Floats
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """The free parameters of a cycle: nodes, macroturbulences, filling factor, stray light, in this order."""
+
+    groups: tuple[Group, ...]
+    macroturbulence: tuple[int, ...]
+    filling_factor: bool
+    stray_light: bool
+
+    @property
+    def n_free(self) -> int:
+        """Number of parameters."""
+        nodes = sum(group.functions.shape[1] for group in self.groups)
+        return nodes + len(self.macroturbulence) + int(self.filling_factor) + int(self.stray_light)
+
+    def free(self, component: int) -> tuple[int, ...]:
+        """Quantities of a component that have nodes."""
+        return tuple(g.quantity for g in self.groups if g.component == component)
+
+    @classmethod
+    def of(cls, cycle: Cycle, log_tau: Floats, has_stray_light: bool) -> Layout:
+        """Layout of a cycle on a depth axis; stray light is free only where there is a profile of it."""
+        groups = [
+            Group(c, q, interpolation_matrix(log_tau, getattr(nodes, name)))
+            for c, nodes in enumerate(cycle.components)
+            for q, name in enumerate(QUANTITIES)
+            if getattr(nodes, name)
+        ]
+        vmac = tuple(c for c, nodes in enumerate(cycle.components) if nodes.macroturbulence)
+        filling = cycle.filling_factor and len(cycle.components) == 2
+        return cls(tuple(groups), vmac, filling, cycle.stray_light and has_stray_light)
+
+
+def units(component: Component, quantity: int) -> Floats:
+    """Change (n_depth,) of a quantity [engine units] for one unit of perturbation, to first order."""
+    value = component.values[quantity]
+    if quantity == ELECTRON_PRESSURE:
+        return UNITS[quantity] * value
+    if quantity == MICROTURBULENCE:
+        return UNITS[quantity] ** 2 / (2.0 * value)
+    return np.full(value.size, UNITS[quantity])
+
+
+def change_of(component: Component, quantity: int, perturbation: Floats) -> Floats:
+    """Change (n_depth,) of a quantity [engine units] for a perturbation (n_depth,) in units, in full."""
+    value = component.values[quantity]
+    if quantity == ELECTRON_PRESSURE:
+        bounded = np.clip(UNITS[quantity] * perturbation, -LARGEST_LN_PRESSURE, LARGEST_LN_PRESSURE)
+        return value * np.expm1(bounded)
+    if quantity == MICROTURBULENCE:
+        return np.sqrt(np.maximum(value**2 + UNITS[quantity] ** 2 * perturbation, 0.0)) - value
+    return UNITS[quantity] * perturbation
+
+
+def macroturbulence_unit(macroturbulence: float) -> float:
+    """Change of the macroturbulence [km/s] for one unit of perturbation, to first order."""
+    return MACROTURBULENCE_UNIT**2 / (2.0 * macroturbulence)
+
+
+def changed_macroturbulence(macroturbulence: float, perturbation: float) -> float:
+    """Macroturbulence [km/s] after a perturbation in units."""
+    return float(np.sqrt(max(macroturbulence**2 + MACROTURBULENCE_UNIT**2 * perturbation, 0.0)))
