@@ -223,7 +223,7 @@ def _spot(frame: _Frame, random: np.random.Generator) -> tuple[_Structure, _Stru
     tilt = np.clip(zenith + 1.5 * flatter, 0, np.deg2rad(88))[..., None] + np.deg2rad(4.0) * weak[
         ..., None
     ] * (LOG_TAU + 1.0)
-    # 150 K below the mean model, whose continuum (0.88) is brighter than the usual 0.75–0.85 of a penumbra
+    # chosen: 150 K below the mean model, so that the penumbra stands out from its surroundings
     heat = 1 / (1 + np.exp(-(LOG_TAU + 0.5) / 0.4))
     temperature = model_temperature("penumbra", LOG_TAU) + (
         -150.0 - 300.0 * spine + 350.0 * (np.clip(r, 0.3, 1.1) - 0.75)

@@ -1,10 +1,12 @@
 """Named one-dimensional model atmospheres: temperatures of the literature on log τ at 5000 Å.
 
-The temperatures are those of the publications named in `MODELS`, on the log τ₅₀₀₀ grid on which the field
-exchanges them for inversions, rounded to 1 K (HSRA: as published). Between the tabulated points they are
-interpolated with a shape-preserving cubic; below the deepest one they go on with its slope, above the highest
-one they stay constant, so that no chromosphere is invented. Field, velocity, angles and broadening are *not*
-published with these models: they are the customary first guesses that `NamedModel` documents.
+The publications named in `MODELS` are where the models come from. The numbers are those on the log
+τ₅₀₀₀ grid on which the field passes these models on for inversions (the models distributed with SIR),
+thinned and rounded to 1 K; they have not been compared with the printed tables. Between the tabulated
+points they are interpolated with a shape-preserving cubic; below the deepest one they go on with its
+slope, above the highest one they stay constant, so that no chromosphere is invented. Field, velocity,
+angles and broadening are *not* published with these models: they are the customary first guesses that
+`NamedModel` documents.
 """
 
 from __future__ import annotations
@@ -34,7 +36,7 @@ class NamedModel:
     Attributes
     ----------
     title, source : str
-        What it describes, and where its temperatures were published.
+        What it describes, and the publication that it stems from.
     bottom, step : float
         Deepest tabulated log τ₅₀₀₀ and (positive) spacing.
     temperature : tuple of float
@@ -44,8 +46,8 @@ class NamedModel:
     microturbulence, macroturbulence : float
         km/s, likewise.
     gas_pressure : float
-        dyn cm⁻² at log τ = `PRESSURE_LOG_TAU`, the boundary value for hydrostatic equilibrium. HSRA: as
-        published (Gingerich et al. 1971). Others: chosen of that order, where it hardly changes log τ > −3.
+        dyn cm⁻² at log τ = `PRESSURE_LOG_TAU`, the boundary value for hydrostatic equilibrium. HSRA: that
+        of the distributed model. Others: chosen of that order, where it hardly changes log τ > −3.
     velocity, inclination, azimuth : float
         km/s and degrees; neutral values, at which no derivative of the Stokes profiles vanishes.
     """
@@ -72,7 +74,7 @@ class NamedModel:
 MODELS: Final[Mapping[str, NamedModel]] = {
     "hsra": NamedModel(
         "mean quiet Sun, Harvard-Smithsonian Reference Atmosphere",
-        "Gingerich, Noyes, Kalkofen & Cuny 1971, Sol. Phys. 18, 347, Table II",
+        "Gingerich, Noyes, Kalkofen & Cuny 1971, Sol. Phys. 18, 347",
         1.2, 0.1,
         (9220, 9050, 8880, 8710, 8520, 8290, 8030, 7750, 7440, 7140, 6860, 6610, 6390, 6200, 6035, 5890,
          5765, 5650, 5540, 5430, 5330, 5240, 5160, 5080, 5010, 4950, 4895, 4840, 4790, 4750, 4720, 4690,

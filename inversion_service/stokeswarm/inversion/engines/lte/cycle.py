@@ -139,16 +139,19 @@ class CycleRun:
         """Marquardt step among the parameters that are not held at a limit.
 
         A parameter at its limit that the step would push further out is held and the step computed anew:
-        otherwise the others would be moved to make room for a change that does not happen.
+        otherwise the others would be moved to make room for a change that does not happen. A change of
+        `LARGEST_STEP` units costs as much as one sample's present misfit, so that a parameter which the data do
+        not determine stays where it is instead of running to the limit and holding back the others.
         """
         n_free = gradient.size
         room = self._moves.room(fit.model, self.layout)
         active = np.ones(n_free, dtype=bool)
         change, used = np.zeros(n_free), damping
+        ridge = self.merit / max(self._observed.n_sample, 1) / LARGEST_STEP**2
         while active.any():
             change[:] = 0.0
             change[active], used = marquardt.step(
-                curvature[np.ix_(active, active)],
+                curvature[np.ix_(active, active)] + ridge * np.eye(int(active.sum())),
                 gradient[active],
                 damping,
                 self._evaluator.plan.svd_tolerance,
