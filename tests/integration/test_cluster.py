@@ -7,6 +7,7 @@ import select
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +20,6 @@ from stokeswarm.client.servers import LocalServer, LocalServers
 from stokeswarm.client.testing import FakeInference, fake_inference, fake_inversion
 from stokeswarm.contract.errors import (
     FailedPreconditionError,
-    InvalidArgumentError,
     NotFoundError,
     UnavailableError,
     UnsupportedError,
@@ -148,12 +148,20 @@ def test_engines_that_cannot_be_used_say_why() -> None:
 
 def test_networks_are_chosen_by_their_wavelengths() -> None:
     info = FakeInference().info
+    newer, newest = replace(info, version="9"), replace(info, version="10")
+    infrared = replace(info, name="ir", wavelength=info.wavelength + 9000.0)
+    broken = replace(info, name="broken", ready=False, message="no such file")
+    models = (newest, info, newer, infrared, broken)
     stokes = np.ones((1, 1, 4, info.wavelength.size), np.float32)
-    assert find_model((info,), "", Observation(stokes, info.wavelength)) is info
-    moved = Observation(stokes, info.wavelength + 0.01)
-    with pytest.raises(NotFoundError, match="no network reads these wavelengths; there are: hinode-sp"):
-        find_model((info,), "", moved)
-    with pytest.raises(InvalidArgumentError, match=r"reads 112 samples from 6300\.8768"):
-        find_model((info,), "hinode-sp", moved)
+    here = Observation(stokes, info.wavelength)
+    assert find_model(models, "", here) is newest
+    assert find_model(models, "ir", here) is infrared
+    # A wavelength scale of its own is the server's to judge, as long as it is the same part of the spectrum.
+    assert find_model(models, "", Observation(stokes, info.wavelength + 0.01)) is newest
+    assert find_model(models, "", Observation(stokes, info.wavelength + 9000.0)) is infrared
+    with pytest.raises(NotFoundError, match="no network reads these wavelengths; there are: broken"):
+        find_model(models, "", Observation(stokes, info.wavelength + 500.0))
     with pytest.raises(NotFoundError, match="'mine' is unknown"):
-        find_model((info,), "mine", moved)
+        find_model(models, "mine", here)
+    with pytest.raises(FailedPreconditionError, match="no such file"):
+        find_model(models, "broken", here)

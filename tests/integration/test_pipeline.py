@@ -17,7 +17,7 @@ from stokeswarm.client.delivery import RetryPolicy
 from stokeswarm.client.gate import Gate, Reason
 from stokeswarm.client.layout import Start
 from stokeswarm.client.prepare import Wishes
-from stokeswarm.client.readers import Observation
+from stokeswarm.client.readers import Observation, read
 from stokeswarm.client.store import ResultStore, StoreError
 from stokeswarm.client.testing import Fault, Script, fake_inference, fake_inversion, small_plan
 from stokeswarm.contract.errors import (
@@ -370,3 +370,18 @@ def test_memory_urls() -> None:
     assert (tree["fit/status"] == Status.OK).all()
     with pytest.raises(OutputExistsError):
         invert(Script(), obs, output="memory://stokeswarm-test/out.zarr")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("init", ["model", "cnn"])
+def test_real_servers_give_the_same_bits_for_any_slots_and_tiles(data_dir: Path, init: str) -> None:
+    obs = read(data_dir / "map" / "map.npz", reference="disc-centre")
+    results = []
+    for slots, tile in ((1, (2, 4)), (2, (1, 3))):
+        with connect(slots=slots) as cluster:
+            tree = cluster.invert(
+                obs, "reference", region="10:12,10:14", tile=tile, wishes=Wishes(init=init), in_flight=3
+            )
+            results.append(tree.load())
+    same(*results)
+    assert np.isin(results[0]["fit/status"], (Status.OK, Status.NOT_CONVERGED)).all()

@@ -9,13 +9,12 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Final, Self
+from typing import Final, Self
 
 import grpc
-import numpy as np
 import xarray as xr
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
@@ -27,18 +26,16 @@ from stokeswarm.client.prepare import (
     Services,
     Wishes,
     as_project,
-    identity,
-    plan_document,
     prepare,
-    software,
 )
 from stokeswarm.client.progress import Reporter, Silent
 from stokeswarm.client.project import Project
+from stokeswarm.client.provenance import identity, provenance
 from stokeswarm.client.readers import Observation
+from stokeswarm.client.run import Run, close_iterator
 from stokeswarm.client.servers import LocalServers
 from stokeswarm.client.services import InferenceClient, InversionClient
 from stokeswarm.client.store import ResultStore
-from stokeswarm.client.summary import summarize
 from stokeswarm.client.tiles import Tile, TileGrid, Window, default_tile, parse_region
 from stokeswarm.contract.errors import InvalidArgumentError, UnavailableError
 from stokeswarm.contract.inference import ModelInfo, Prediction
@@ -334,7 +331,7 @@ class Cluster:
             # A generator cannot be closed while a thread is inside it.
             if step is not None and not step.done():
                 await asyncio.wait([step])
-            await asyncio.to_thread(_close, found)
+            await asyncio.to_thread(close_iterator, found)
 
     def _tiles(
         self,
@@ -362,105 +359,6 @@ class Cluster:
 
         services = Services(self.engines, self.models, predict, self._local.check)
         return prepare(observation, as_project(plan), wishes, services)
-
-
-class Run:
-    """An inversion on its way into its store: iterate over it, once.
-
-    Attributes
-    ----------
-    store : ResultStore
-    prepared : Prepared
-    """
-
-    def __init__(
-        self,
-        store: ResultStore,
-        pipeline: Pipeline,
-        calls: Calls,
-        in_flight: int,
-        reporter: Reporter,
-        prepared: Prepared,
-    ) -> None:
-        self.store = store
-        self.prepared = prepared
-        self._pipeline = pipeline
-        self._calls = calls
-        self._in_flight = in_flight
-        self._reporter = reporter
-
-    def stop(self) -> None:
-        """Cancel what is in flight; the store stays resumable."""
-        self._calls.stop()
-
-    def __iter__(self) -> Iterator[TileResult]:
-        """Invert what is missing, writing each tile before it is yielded, and finish the store."""
-        missing = list(self.store.missing())
-        todo = sum(tile.window.size for tile in missing)
-        total = self.store.grid.region.size
-        self._reporter.begin(total, total - todo)
-        results = self._pipeline.run(iter(missing), self._in_flight)
-        try:
-            for result in results:
-                self.store.write(result.tile, result.arrays, result.stokes)
-                yield result
-        finally:
-            self._calls.stop()
-            _close(results)
-            self._reporter.close()
-        self.store.finish(summarize(self.store).as_dict())
-
-
-def _close(iterator: Iterator[Any]) -> None:
-    close = getattr(iterator, "close", None)
-    if close is not None:
-        close()
-
-
-def provenance(prepared: Prepared) -> Mapping[str, Any]:
-    """Root attributes of a store that say where its numbers come from."""
-    task = prepared.task
-    observation = task.observation
-    return {
-        "title": "stokeswarm inversion",
-        "Conventions": "CF-1.11",
-        "software": software(),
-        "plan": plan_document(task.plan),
-        "engine": {
-            "name": prepared.engine.name,
-            "version": prepared.engine.version,
-            "digest": prepared.engine.digest,
-        },
-        "models": [
-            {"name": m.name, "version": m.version, "digest": m.digest, "provider": m.provider}
-            for m in prepared.models
-        ],
-        "start": str(prepared.spec),
-        "gate": {"chi2": str(task.gate.chi2), "novelty": str(task.gate.novelty)},
-        "seed": task.seed,
-        "observation": {
-            "source": observation.source,
-            "recognised": observation.recognised,
-            "reference": str(observation.reference),
-            "shape": list(observation.shape),
-            "identity": observation.identity.as_dict() if observation.identity is not None else None,
-        },
-        "header": plain(observation.header),
-        "notes": list(prepared.notes),
-    }
-
-
-def plain(header: Mapping[str, Any]) -> dict[str, Any]:
-    """A header with JSON-able values."""
-    simple: dict[str, Any] = {}
-    for key, value in header.items():
-        value = value.item() if isinstance(value, np.generic) else value
-        simple[str(key)] = (
-            value if isinstance(value, str | int | float | bool) or value is None else str(value)
-        )
-        if isinstance(value, float) and not np.isfinite(value):
-            simple[str(key)] = str(value)
-    return simple
 
 
 def wait_until_serving(target: str, kind: str, timeout: float = CONNECT_SECONDS) -> None:

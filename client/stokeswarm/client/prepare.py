@@ -1,17 +1,14 @@
-"""From what a user asks for to a `Task`: which guess, which network, which engine; and the run's identity."""
+"""From what a user asks for to a `Task`: which guess, which network, which engine."""
 
 from __future__ import annotations
 
-import hashlib
-import math
+import re
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field, replace
-from enum import Enum
-from importlib import metadata
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from stokeswarm.client.delivery import RetryPolicy
 from stokeswarm.client.gate import Gate
@@ -33,16 +30,12 @@ from stokeswarm.contract.errors import (
     FailedPreconditionError,
     InvalidArgumentError,
     NotFoundError,
-    StokeswarmError,
     UnsupportedError,
 )
 from stokeswarm.contract.inference import ModelInfo, Prediction
 from stokeswarm.contract.inversion import EngineInfo
 from stokeswarm.contract.plan import Plan
 from stokeswarm.contract.spectra import Spectra, invalid_reason
-
-#: a network reads an observation whose samples lie this close to its own, in units of the step
-WAVELENGTH_TOLERANCE = 0.02
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +137,7 @@ def prepare(observation: Observation, project: Project, wishes: Wishes, services
             return PreviousStart(ResultStore.read(part.argument), fallback, plan)
         if plan.n_component != 1:
             raise InvalidArgumentError("--init cnn: a network starts one component, the plan has two")
-        model = find_model(services.models(), part.argument, observation)
+        model = find_network(observation, part.argument, services)
         models.append(model)
         name, version = model.name, model.version
         return CnnStart(lambda spectra: services.predict(name, version, spectra), model, fallback, plan)
@@ -192,10 +185,7 @@ def _default_start(
         return StartSpec("model")
     name = project.start or DEFAULT_MODEL
     try:
-        model = find_model(services.models(), "", observation)
-        probe = _probe(observation)
-        if probe is not None:
-            services.predict(model.name, model.version, probe)
+        model = find_network(observation, "", services)
     except (NotFoundError, InvalidArgumentError, FailedPreconditionError) as error:
         notes.append(f"start: model:{name}, because no network fits ({error})")
         return StartSpec("model", name)
@@ -237,10 +227,11 @@ def find_engine(engines: tuple[EngineInfo, ...], name: str) -> EngineInfo:
     return engine
 
 
-def find_model(models: tuple[ModelInfo, ...], name: str, observation: Observation) -> ModelInfo:
-    """The network of that name, or the one that knows the observation's wavelengths.
+def find_network(observation: Observation, name: str, services: Services) -> ModelInfo:
+    """The network of that name, or the one that reads the observation's wavelengths, tried on one pixel.
 
-    The inference service lists the newest version of each model last.
+    The server decides what a network can read (it may interpolate): what it refuses here it would refuse
+    for every tile.
 
     Raises
     ------
@@ -249,119 +240,64 @@ def find_model(models: tuple[ModelInfo, ...], name: str, observation: Observatio
     FailedPreconditionError
         It is not ready.
     InvalidArgumentError
-        It reads other wavelengths.
+        It does not read this observation: other wavelengths, another continuum reference.
     """
-    if not name:
-        fitting = [m for m in models if m.ready and _fits(m, observation)]
-        if not fitting:
-            there = ", ".join(sorted({m.name for m in models})) or "none"
-            raise NotFoundError(f"no network reads these wavelengths; there are: {there}")
-        return fitting[-1]
-    named = [m for m in models if m.name == name]
-    if not named:
-        there = ", ".join(sorted({m.name for m in models})) or "none"
-        raise NotFoundError(f"network {name!r} is unknown to the inference server; there are: {there}")
-    model = named[-1]
-    if not model.ready:
-        raise FailedPreconditionError(f"network {name!r} is not ready: {model.message}")
-    if not _fits(model, observation):
-        axis = observation.wavelength
-        raise InvalidArgumentError(
-            f"network {name!r} reads {model.wavelength.size} samples from {model.wavelength[0]:.4f} to "
-            f"{model.wavelength[-1]:.4f} Å; "
-            f"the observation has {axis.size} from {axis[0]:.4f} to {axis[-1]:.4f} Å"
-        )
+    model = find_model(services.models(), name, observation)
+    probe = _probe(observation)
+    if probe is not None:
+        services.predict(model.name, model.version, probe)
     return model
 
 
-def _fits(model: ModelInfo, observation: Observation) -> bool:
+def find_model(models: tuple[ModelInfo, ...], name: str, observation: Observation) -> ModelInfo:
+    """The network of that name, or the one closest to the observation's wavelengths; the newest that works.
+
+    Raises
+    ------
+    NotFoundError
+        There is none of that name, or none whose wavelengths overlap the observation's.
+    FailedPreconditionError
+        It is not ready.
+    """
+    there = ", ".join(sorted({m.name for m in models})) or "none"
+    if name:
+        named = [m for m in models if m.name == name]
+        if not named:
+            raise NotFoundError(f"network {name!r} is unknown to the inference server; there are: {there}")
+        model = max(named, key=lambda m: (m.ready, _version(m)))
+        if not model.ready:
+            raise FailedPreconditionError(f"network {name!r} is not ready: {model.message}")
+        return model
     axis = observation.wavelength
-    if model.wavelength.size < 2 or model.wavelength.size != axis.size:
-        return False
-    step = float(np.median(np.abs(np.diff(model.wavelength))))
-    return bool(np.abs(model.wavelength - axis).max() <= WAVELENGTH_TOLERANCE * step)
+    near = [m for m in models if m.ready and _overlap(m, axis) > 0.0]
+    if not near:
+        raise NotFoundError(f"no network reads these wavelengths; there are: {there}")
+    return max(near, key=lambda m: (_overlap(m, axis), m.name, _version(m)))
 
 
-def identity(prepared: Prepared, region: str) -> dict[str, Any]:
-    """What must agree for a run to be the same run; JSON-able."""
-    task = prepared.task
-    guess = [array for part in task.fallback.guess for array in part.arrays().values()]
-    return {
-        "input": input_identity(task.observation),
-        "plan": plan_document(task.plan),
-        "guess": _digest(*guess),
-        "stray_light_profile": "" if task.stray_light_profile is None else _digest(task.stray_light_profile),
-        "engine": {
-            "name": prepared.engine.name,
-            "version": prepared.engine.version,
-            "digest": prepared.engine.digest,
-        },
-        "models": [{"name": m.name, "version": m.version, "digest": m.digest} for m in prepared.models],
-        "start": str(prepared.spec),
-        "gate": {"chi2": _json(task.gate.chi2), "novelty": _json(task.gate.novelty)},
-        "region": region,
-        "seed": task.seed,
-    }
+def _overlap(model: ModelInfo, axis: npt.NDArray[np.float64]) -> float:
+    """Share of the model's samples in the observation's range, times the reverse; 0 = apart."""
+    low, high = float(axis.min()), float(axis.max())
+    wavelength = model.wavelength
+    if wavelength.size == 0:
+        return 0.0
+    seen = (axis >= wavelength.min()) & (axis <= wavelength.max())
+    return float(((wavelength >= low) & (wavelength <= high)).mean() * seen.mean())
 
 
-def input_identity(observation: Observation) -> dict[str, Any]:
-    """The observation's content; its name and date may change between two runs."""
-    known = observation.identity.sha256 if observation.identity is not None else ""
-    parts = [observation.stokes, observation.wavelength]
-    parts += [part for part in (observation.mask, observation.weights) if part is not None]
-    return {
-        "sha256": known or _digest(*parts),
-        "shape": list(observation.stokes.shape),
-        "reference": str(observation.reference),
-        # The reader's options change what is made of the same file.
-        "content": _digest(observation.stokes[0], *parts[1:]),
-    }
-
-
-def software() -> dict[str, str]:
-    """Versions of what shapes a result on the client's side."""
-    return {name: metadata.version(name) for name in ("stokeswarm", "numpy", "zarr", "xarray", "grpcio")}
-
-
-def plan_document(plan: Plan) -> dict[str, Any]:
-    """A plan as a JSON document."""
-    document: dict[str, Any] = _json(asdict(plan))
-    return document
-
-
-def _json(value: Any) -> Any:
-    """JSON-able copy: tuples as lists, NaN as null, infinities as text, enumerations as their values."""
-    if isinstance(value, dict):
-        return {str(key): _json(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_json(item) for item in value]
-    if isinstance(value, Enum):
-        return value.value
-    if isinstance(value, float) and not math.isfinite(value):
-        return None if math.isnan(value) else str(value)
-    return value
-
-
-def _digest(*arrays: Any) -> str:
-    digest = hashlib.sha256()
-    for array in arrays:
-        values = np.ascontiguousarray(array)
-        digest.update(f"{values.dtype.str}{values.shape}".encode())
-        digest.update(values.data)
-    return digest.hexdigest()
+def _version(model: ModelInfo) -> tuple[tuple[int, str], ...]:
+    """Version as numbers where it has them: 10 comes after 9."""
+    parts = re.findall(r"\d+|\D+", model.version)
+    return tuple((int(part), "") if part.isdigit() else (-1, part) for part in parts)
 
 
 __all__ = [
     "Prepared",
     "Services",
-    "StokeswarmError",
     "Wishes",
     "as_project",
     "find_engine",
     "find_model",
-    "identity",
-    "input_identity",
-    "plan_document",
+    "find_network",
     "prepare",
-    "software",
 ]

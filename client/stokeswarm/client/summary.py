@@ -142,7 +142,7 @@ def render(summary: Summary, title: str, lines: tuple[str, ...] = ()) -> Group:
     lines : tuple of str
         What follows the table: where the files are, what to do next.
     """
-    table = Table(title=title, title_justify="left", show_header=False, box=None, pad_edge=False)
+    table = Table(show_header=False, box=None, pad_edge=False)
     table.add_column(style="bold")
     table.add_column(justify="right")
     table.add_column()
@@ -161,7 +161,8 @@ def render(summary: Summary, title: str, lines: tuple[str, ...] = ()) -> Group:
         per_stokes = ", ".join(f"{name} {value:.3g}" for name, value in summary.chi2_stokes.items())
         table.add_row("", "", f"medians {per_stokes}")
     table.add_row("core-seconds", f"{summary.seconds_per_pixel:.3g}", "per pixel")
-    parts: list[Any] = [table]
+    # Not the table's own title: that would be wrapped to the table's width.
+    parts: list[Any] = [Text(title, style="bold"), table]
     if summary.reasons:
         parts.append(Text("reasons:"))
         parts += [Text(f"  {count} x {_short(reason)}") for reason, count in summary.reasons.items()]

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Final
 
 from stokeswarm.contract.errors import InvalidArgumentError, StokeswarmError
+from stokeswarm.contract.status import ContinuumReference
 from stokeswarm.inference.lifecycle import DEFAULT_PORT, DRAIN_SECONDS, GRACE_SECONDS
 from stokeswarm.inference.settings import TrainSettings
 
@@ -156,8 +157,8 @@ def _add_train(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         "--also-accept",
         action="append",
         default=[],
-        metavar="REFERENCE",
-        help="a further continuum reference that requests may have",
+        choices=[reference.value for reference in ContinuumReference],
+        help="a further continuum reference that requests may have; repeatable",
     )
     parser.add_argument(
         "--licence", default="BSD-3-Clause", help="of the trained model, for its card (%(default)s)"
@@ -218,7 +219,6 @@ def _models(options: argparse.Namespace) -> int:
 
 
 def _train(options: argparse.Namespace) -> int:
-    from stokeswarm.contract.status import ContinuumReference
     from stokeswarm.inference.train import train
 
     settings = TrainSettings(

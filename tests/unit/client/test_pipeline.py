@@ -13,8 +13,8 @@ import pytest
 from stokeswarm.client.calls import Calls
 from stokeswarm.client.delivery import RetryPolicy
 from stokeswarm.client.pipeline import Pipeline, Task
-from stokeswarm.client.prepare import identity, plan_document
 from stokeswarm.client.progress import Lines, duration
+from stokeswarm.client.provenance import identity, plan_document
 from stokeswarm.client.readers import Observation
 from stokeswarm.client.starts import ModelStart, named_guess
 from stokeswarm.client.testing import Script, fake_results, small_plan, take

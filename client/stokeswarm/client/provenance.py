@@ -1,0 +1,132 @@
+"""Where a result's numbers come from: what is recorded of a run, and what must agree for it to be resumed."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Mapping
+from dataclasses import asdict
+from enum import Enum
+from importlib import metadata
+from typing import Any
+
+import numpy as np
+
+from stokeswarm.client.prepare import Prepared
+from stokeswarm.client.readers import Observation
+from stokeswarm.contract.plan import Plan
+
+
+def identity(prepared: Prepared, region: str) -> dict[str, Any]:
+    """What must agree for a run to be the same run; JSON-able."""
+    task = prepared.task
+    guess = [array for part in task.fallback.guess for array in part.arrays().values()]
+    return {
+        "input": input_identity(task.observation),
+        "plan": plan_document(task.plan),
+        "guess": _digest(*guess),
+        "stray_light_profile": "" if task.stray_light_profile is None else _digest(task.stray_light_profile),
+        "engine": {
+            "name": prepared.engine.name,
+            "version": prepared.engine.version,
+            "digest": prepared.engine.digest,
+        },
+        "models": [{"name": m.name, "version": m.version, "digest": m.digest} for m in prepared.models],
+        "start": str(prepared.spec),
+        "gate": {"chi2": _json(task.gate.chi2), "novelty": _json(task.gate.novelty)},
+        "region": region,
+        "seed": task.seed,
+    }
+
+
+def input_identity(observation: Observation) -> dict[str, Any]:
+    """The observation's content; its name and date may change between two runs."""
+    known = observation.identity.sha256 if observation.identity is not None else ""
+    parts = [observation.stokes, observation.wavelength]
+    parts += [part for part in (observation.mask, observation.weights) if part is not None]
+    return {
+        "sha256": known or _digest(*parts),
+        "shape": list(observation.stokes.shape),
+        "reference": str(observation.reference),
+        # The reader's options change what is made of the same file.
+        "content": _digest(observation.stokes[0], *parts[1:]),
+    }
+
+
+def software() -> dict[str, str]:
+    """Versions of what shapes a result on the client's side."""
+    return {name: metadata.version(name) for name in ("stokeswarm", "numpy", "zarr", "xarray", "grpcio")}
+
+
+def plan_document(plan: Plan) -> dict[str, Any]:
+    """A plan as a JSON document."""
+    document: dict[str, Any] = _json(asdict(plan))
+    return document
+
+
+def _json(value: Any) -> Any:
+    """JSON-able copy: tuples as lists, NaN as null, infinities as text, enumerations as their values."""
+    if isinstance(value, dict):
+        return {str(key): _json(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_json(item) for item in value]
+    if isinstance(value, Enum):
+        return value.value
+    if isinstance(value, float) and not math.isfinite(value):
+        return None if math.isnan(value) else str(value)
+    return value
+
+
+def _digest(*arrays: Any) -> str:
+    digest = hashlib.sha256()
+    for array in arrays:
+        values = np.ascontiguousarray(array)
+        digest.update(f"{values.dtype.str}{values.shape}".encode())
+        digest.update(values.data)
+    return digest.hexdigest()
+
+
+def provenance(prepared: Prepared) -> Mapping[str, Any]:
+    """Root attributes of a store that say where its numbers come from."""
+    task = prepared.task
+    observation = task.observation
+    return {
+        "title": "stokeswarm inversion",
+        "Conventions": "CF-1.11",
+        "software": software(),
+        "plan": plan_document(task.plan),
+        "engine": {
+            "name": prepared.engine.name,
+            "version": prepared.engine.version,
+            "digest": prepared.engine.digest,
+        },
+        "models": [
+            {"name": m.name, "version": m.version, "digest": m.digest, "provider": m.provider}
+            for m in prepared.models
+        ],
+        "start": str(prepared.spec),
+        "gate": {"chi2": str(task.gate.chi2), "novelty": str(task.gate.novelty)},
+        "seed": task.seed,
+        "observation": {
+            "source": observation.source,
+            "recognised": observation.recognised,
+            "reference": str(observation.reference),
+            "shape": list(observation.shape),
+            "identity": observation.identity.as_dict() if observation.identity is not None else None,
+        },
+        "header": plain(observation.header),
+        "notes": list(prepared.notes),
+    }
+
+
+def plain(header: Mapping[str, Any]) -> dict[str, Any]:
+    """A header with JSON-able values."""
+    simple: dict[str, Any] = {}
+    for key, value in header.items():
+        value = value.item() if isinstance(value, np.generic) else value
+        simple[str(key)] = (
+            value if isinstance(value, str | int | float | bool) or value is None else str(value)
+        )
+        if isinstance(value, float) and not np.isfinite(value):
+            simple[str(key)] = str(value)
+    return simple
