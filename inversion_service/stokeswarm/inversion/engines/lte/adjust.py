@@ -51,8 +51,8 @@ def warmed(evaluator: Evaluator, observed: Observed, model: Model, workspace: Wo
 
     Radiative equilibrium scales T(τ) with the effective temperature, so a darker atmosphere is better
     approached by a factor than by a shift, which would make its top absurdly cold. The factor is the ratio
-    of the Planck temperatures of observed and synthetic intensity at τ = 1. Unchanged where the mean intensity is
-    within `FAR_OFF`, or where there are two components.
+    of the Planck temperatures of observed and synthetic intensity at τ = 1. Unchanged where the mean
+    intensity is within `FAR_OFF`, or where there are two components.
     """
     used = observed.weight[0] > 0.0
     if len(model.components) > 1 or not used.any():

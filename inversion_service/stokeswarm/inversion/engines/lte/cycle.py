@@ -140,8 +140,8 @@ class CycleRun:
 
         A parameter at its limit that the step would push further out is held and the step computed anew:
         otherwise the others would be moved to make room for a change that does not happen. A change of
-        `LARGEST_STEP` units costs as much as one sample's present misfit, so that a parameter which the data do
-        not determine stays where it is instead of running to the limit and holding back the others.
+        `LARGEST_STEP` units costs as much as one sample's present misfit, so that a parameter which the data
+        do not determine stays where it is instead of running to the limit and holding back the others.
         """
         n_free = gradient.size
         room = self._moves.room(fit.model, self.layout)

@@ -125,8 +125,9 @@ def _turn_field(
     """Replace the steps of field strength and inclination by those of the field vector they stand for.
 
     A weak field's profiles are linear in B cos γ and quadratic in B sin γ. To first order a step (δB, δγ) is
-    the step (δB cos γ − B sin γ δγ, δB sin γ + B cos γ δγ) of these two; taking the latter in full keeps large
-    steps as good as the linearisation that proposed them, and from ending at a pole where γ has no effect.
+    the step (δB cos γ − B sin γ δγ, δB sin γ + B cos γ δγ) of these two; taking the latter in full keeps
+    large steps as good as the linearisation that proposed them, and from ending at a pole where γ has no
+    effect.
     """
     strength, inclination = component.values[FIELD_STRENGTH], component.values[INCLINATION]
     d_strength = UNITS[FIELD_STRENGTH] * combine(*nodes[number, FIELD_STRENGTH])
