@@ -50,7 +50,7 @@ class Layout:
     @property
     def n_free(self) -> int:
         """Number of parameters."""
-        nodes = sum(group.functions.shape[1] for group in self.groups)
+        nodes = sum(int(group.functions.shape[1]) for group in self.groups)
         return nodes + len(self.macroturbulence) + int(self.filling_factor) + int(self.stray_light)
 
     def free(self, component: int) -> tuple[int, ...]:
@@ -74,22 +74,23 @@ class Layout:
 def units(component: Component, quantity: int) -> Floats:
     """Change (n_depth,) of a quantity [engine units] for one unit of perturbation, to first order."""
     value = component.values[quantity]
+    change: Floats = np.full(value.size, UNITS[quantity])
     if quantity == ELECTRON_PRESSURE:
-        return UNITS[quantity] * value
-    if quantity == MICROTURBULENCE:
-        return UNITS[quantity] ** 2 / (2.0 * value)
-    return np.full(value.size, UNITS[quantity])
+        change = change * value
+    elif quantity == MICROTURBULENCE:
+        change = change**2 / (2.0 * value)
+    return change
 
 
 def change_of(component: Component, quantity: int, perturbation: Floats) -> Floats:
     """Change (n_depth,) of a quantity [engine units] for a perturbation (n_depth,) in units, in full."""
     value = component.values[quantity]
+    change: Floats = UNITS[quantity] * perturbation
     if quantity == ELECTRON_PRESSURE:
-        bounded = np.clip(UNITS[quantity] * perturbation, -LARGEST_LN_PRESSURE, LARGEST_LN_PRESSURE)
-        return value * np.expm1(bounded)
-    if quantity == MICROTURBULENCE:
-        return np.sqrt(np.maximum(value**2 + UNITS[quantity] ** 2 * perturbation, 0.0)) - value
-    return UNITS[quantity] * perturbation
+        change = value * np.expm1(np.clip(change, -LARGEST_LN_PRESSURE, LARGEST_LN_PRESSURE))
+    elif quantity == MICROTURBULENCE:
+        change = np.sqrt(np.maximum(value**2 + UNITS[quantity] * change, 0.0)) - value
+    return change
 
 
 def macroturbulence_unit(macroturbulence: float) -> float:

@@ -69,7 +69,7 @@ class Component:
 def engine_limits(plan: Plan) -> Floats:
     """Bounds (7, 2) of a plan in the engine's units, not below the floors; the azimuth has none."""
     rows = [plan.limit(q) if q != "azimuth" else (-np.inf, np.inf) for q in QUANTITIES]
-    limits = np.asarray(rows) * TO_ENGINE[:, None]
+    limits: Floats = np.asarray(rows) * TO_ENGINE[:, None]
     for quantity, floor in _FLOOR.items():
         limits[quantity, 0] = max(limits[quantity, 0], floor)
     return limits
