@@ -10,7 +10,8 @@ ARGS ?=
 
 CODE := protos client inference_service inversion_service
 PROTOS := $(sort $(wildcard protos/stokeswarm/v1/*.proto))
-BENCHMARKS := $(sort $(wildcard benchmarks/*.py))
+# reference.py is what they share
+BENCHMARKS := $(filter-out benchmarks/reference.py,$(sort $(wildcard benchmarks/*.py)))
 STUBS := build/stubs
 
 # A broken build must not come from the user's own site-packages.

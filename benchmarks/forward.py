@@ -1,18 +1,18 @@
 """Cost of one evaluation of the LTE forward model: synthesis alone, and with all response functions.
 
 The case is a quiet-Sun atmosphere with field and velocity gradients on 53 depths, Fe I 6301.5 and 6302.5
-on the 112 wavelengths of Hinode/SP. Prints a table, then one line of JSON.
+on the 112 wavelengths of Hinode/SP. Prints a table and writes JSON.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
 import statistics
 import time
 from collections.abc import Callable
 
 import numpy as np
+from reference import write
 
 from stokeswarm.inversion.engines.lte.elements import mixture
 from stokeswarm.inversion.engines.lte.forward import Column, ForwardModel, LineData, RegionSetup
@@ -88,7 +88,7 @@ def main() -> None:
     print(f"{'':28s}{'median':>12s}{'least':>12s}")
     for name, seconds in results.items():
         print(f"{name:28s}{1e3 * seconds['median_s']:9.2f} ms{1e3 * seconds['least_s']:9.2f} ms")
-    print(json.dumps({"benchmark": "forward", "repeats": repeats, **results}))
+    write("forward", {"repeats": repeats, **results})
 
 
 if __name__ == "__main__":

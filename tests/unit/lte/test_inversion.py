@@ -1,0 +1,328 @@
+"""The inversion loop: its pieces, and that it finds what it synthesised."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from stokeswarm.contract.atmosphere import Atmosphere
+from stokeswarm.contract.instrument import instrument
+from stokeswarm.contract.inversion import InvertRequest, ResponseRequest, SynthesizeRequest
+from stokeswarm.contract.plan import QUANTITIES, Cycle, Nodes, Plan, Region
+from stokeswarm.contract.spectra import Spectra
+from stokeswarm.contract.status import ContinuumReference, Status
+from stokeswarm.inversion.engine import Slot
+from stokeswarm.inversion.engines.lte import kernels, marquardt
+from stokeswarm.inversion.engines.lte.engine import LteEngine
+from stokeswarm.inversion.engines.lte.nodes import interpolation_matrix
+from stokeswarm.inversion.engines.lte.parameters import change_of, units
+from stokeswarm.inversion.engines.lte.state import MICROTURBULENCE, Component
+
+NOISE = 1e-3
+FREE = Nodes(
+    temperature=3,
+    microturbulence=1,
+    field_strength=1,
+    velocity=2,
+    inclination=1,
+    azimuth=1,
+    macroturbulence=True,
+)
+
+
+@pytest.fixture(scope="module")
+def plan() -> Plan:
+    region = instrument("hinode-sp").regions[0]
+    small = Region(
+        region.name, region.lines, region.start, region.start + 79 * region.step, region.step, region.psf
+    )
+    first = Nodes(temperature=1, field_strength=1, velocity=1, inclination=1, azimuth=1, macroturbulence=True)
+    return Plan(
+        name="test",
+        regions=(small,),
+        cycles=(Cycle((first,)), Cycle((FREE,))),
+        depth_step=0.2,
+        top_gas_pressure=(868.2,),
+        noise=(NOISE,) * 4,
+        reference=ContinuumReference.DISC_CENTRE,
+    )
+
+
+def atmosphere(plan: Plan, n_pixel: int = 1, **fields: float) -> Atmosphere:
+    """A grey atmosphere with constant field and velocity."""
+    one = np.ones((n_pixel, plan.n_depth))
+    log_tau = plan.log_tau
+    values = {
+        "effective": 5800.0,
+        "field_strength": 800.0,
+        "velocity": 0.5,
+        "inclination": 60.0,
+        "azimuth": 70.0,
+        "microturbulence": 1.0,
+        "macroturbulence": 1.0,
+    } | fields
+    temperature = values.pop("effective") * (0.75 * (10.0**log_tau + 0.6)) ** 0.25
+    vmac = values.pop("macroturbulence")
+    return Atmosphere(
+        log_tau=log_tau,
+        temperature=temperature * one,
+        **{name: value * one for name, value in values.items()},
+        macroturbulence=np.full(n_pixel, vmac),
+        filling_factor=np.ones(n_pixel),
+        stray_light=np.zeros(n_pixel),
+    )
+
+
+def synthesize(plan: Plan, *models: Atmosphere, stray: np.ndarray | None = None) -> np.ndarray:
+    request = SynthesizeRequest(
+        "lte", plan, models, np.arange(len(models[0])), plan.wavelength, stray_light_profile=stray
+    )
+    result = LteEngine().prepare_synthesis(request).run(range(len(models[0])), Slot())
+    assert set(result.status) == {Status.OK}
+    return result.stokes
+
+
+def request_for(plan: Plan, stokes: np.ndarray, start: Atmosphere, **options: object) -> InvertRequest:
+    spectra = Spectra(plan.wavelength, stokes.astype(np.float32), ContinuumReference.DISC_CENTRE)
+    pixel = np.arange(len(stokes))
+    return InvertRequest("lte", plan, spectra, pixel, (start,), **options)  # type: ignore[arg-type]
+
+
+def invert(request: InvertRequest, slot: Slot | None = None):  # type: ignore[no-untyped-def]
+    return LteEngine().prepare_inversion(request).run(range(len(request)), slot or Slot())
+
+
+@pytest.mark.parametrize("n_node", [1, 2, 3, 5, 14])
+def test_node_functions_are_cardinal_and_reproduce_straight_lines(n_node: int) -> None:
+    log_tau = np.linspace(1.2, -4.0, 53)
+    functions = interpolation_matrix(log_tau, n_node)
+    step = 52 // (n_node - 1) if n_node > 1 else 52
+    if n_node > 1:
+        np.testing.assert_allclose(functions[::step], np.eye(n_node), atol=1e-12)
+        np.testing.assert_allclose(functions @ log_tau[::step], log_tau, atol=1e-12)
+    np.testing.assert_allclose(functions.sum(axis=1), 1.0, atol=1e-12)
+
+
+def test_more_nodes_than_depths_are_refused() -> None:
+    with pytest.raises(ValueError, match="6 nodes on 5 depths"):
+        interpolation_matrix(np.linspace(1.0, -3.0, 5), 6)
+
+
+def test_kernels_agree_with_matrix_algebra() -> None:
+    rng = np.random.default_rng(1)
+    response, functions = rng.normal(size=(9, 4, 7)), rng.normal(size=(9, 3))
+    out = np.zeros((3, 4, 7))
+    kernels.project(response, functions, out)
+    np.testing.assert_allclose(out, np.einsum("jk,jsw->ksw", functions, response), rtol=1e-12)
+    operator = rng.normal(size=(5, 5))
+    convolved = np.zeros_like(out)
+    kernels.convolve(out, np.ascontiguousarray(operator.T), 2, convolved)
+    np.testing.assert_allclose(convolved[..., 2:], out[..., 2:] @ operator.T, rtol=1e-10)
+    weight, residual = rng.uniform(size=(4, 7)), rng.normal(size=(4, 7))
+    curvature, gradient = np.empty((3, 3)), np.empty(3)
+    kernels.normal_equations(out, residual, weight, curvature, gradient)
+    flat = out.reshape(3, -1)
+    np.testing.assert_allclose(curvature, (flat * weight.ravel()) @ flat.T, rtol=1e-12)
+    np.testing.assert_allclose(gradient, (flat * weight.ravel()) @ residual.ravel(), rtol=1e-12)
+
+
+def test_an_undamped_step_solves_the_linear_problem() -> None:
+    rng = np.random.default_rng(2)
+    jacobian = rng.normal(size=(40, 4))
+    truth = np.array([0.5, -1.0, 2.0, 0.1])
+    change, _ = marquardt.step(jacobian.T @ jacobian, jacobian.T @ (jacobian @ truth), 0.0, 0.0, 5.0)
+    np.testing.assert_allclose(change, truth, rtol=1e-9)
+    bounded, damping = marquardt.step(jacobian.T @ jacobian, jacobian.T @ (jacobian @ truth), 0.0, 0.0, 1.0)
+    assert np.abs(bounded).max() <= 1.0
+    assert damping > 0.0
+
+
+def test_an_undetermined_combination_is_dropped_and_not_called_certain() -> None:
+    direction = np.array([1.0, 1.0]) / np.sqrt(2.0)
+    curvature = 100.0 * np.outer(direction, direction)
+    change, _ = marquardt.step(curvature, curvature @ np.array([1.0, 0.0]), 0.0, 1e-6, 5.0)
+    np.testing.assert_allclose(change, [0.5, 0.5], rtol=1e-6)
+    assert marquardt.covariance(curvature, 1e-6)[0, 0] > 100.0 / 100.0
+
+
+def test_turbulence_moves_in_its_square_and_keeps_a_response_at_small_values() -> None:
+    values = np.ones((7, 3))
+    values[MICROTURBULENCE] = [5e3, 5e4, 1e5]
+    component = Component(values, *(np.ones(3),) * 3, 1.0, 1.0)
+    tiny = 1e-6 * np.ones(3)
+    np.testing.assert_allclose(
+        change_of(component, MICROTURBULENCE, tiny),
+        tiny * units(component, MICROTURBULENCE),
+        rtol=1e-3,
+    )
+    fallen = change_of(component, MICROTURBULENCE, -1e6 * np.ones(3))
+    np.testing.assert_allclose(values[MICROTURBULENCE] + fallen, 0.0)
+
+
+def test_response_functions_are_those_of_the_observable(plan: Plan) -> None:
+    """Against central differences of the synthesis, PSF and macroturbulence included."""
+    model = atmosphere(plan)
+    base = SynthesizeRequest("lte", plan, (model,), np.array([0]), plan.wavelength, hydrostatic=True)
+    used = LteEngine().prepare_synthesis(base).run([0], Slot()).atmosphere[0]
+    request = ResponseRequest("lte", plan, used, np.array([0]), plan.wavelength)
+    result = LteEngine().prepare_response(request).run([0], Slot())
+    depth = 12
+    steps = {
+        "microturbulence": 0.05,
+        "field_strength": 20.0,
+        "velocity": 0.05,
+        "inclination": 1.0,
+        "azimuth": 1.0,
+    }
+    for name, step in steps.items():
+        shifted = []
+        for sign in (1.0, -1.0):
+            changed = used.arrays()[name].copy()
+            changed[0, depth] += sign * step
+            shifted.append(synthesize(plan, replace(used, **{name: changed}))[0].astype(np.float64))
+        numerical = (shifted[0] - shifted[1]) / (2.0 * step)
+        analytic = result.response[0, QUANTITIES.index(name), depth]
+        scale = np.abs(numerical).max()
+        assert np.abs(analytic - numerical).max() < 0.02 * scale + 2e-7 / step, name
+
+
+def test_it_finds_what_it_synthesised(plan: Plan) -> None:
+    truth = atmosphere(
+        plan, field_strength=1300.0, velocity=-0.8, inclination=110.0, azimuth=20.0, effective=5600.0
+    )
+    rng = np.random.default_rng(3)
+    clean = synthesize(plan, truth)
+    stokes = clean + rng.normal(scale=NOISE, size=clean.shape)
+    result = invert(request_for(plan, stokes, atmosphere(plan)))
+    assert result.status == (Status.OK,)
+    assert 0.8 < result.chi2[0] < 1.2
+    found = result.atmosphere[0]
+    line = slice(10, 18)  # log τ −0.8 … −2.2, where the lines form
+    assert np.abs(found.temperature - truth.temperature)[0, line].max() < 60.0
+    np.testing.assert_allclose(found.field_strength[0, line], 1300.0, atol=25.0)
+    np.testing.assert_allclose(found.velocity[0, line], -0.8, atol=0.05)
+    np.testing.assert_allclose(found.inclination[0, 0], 110.0, atol=1.5)
+    np.testing.assert_allclose(found.azimuth[0, 0], 20.0, atol=1.5)
+    error = result.uncertainty[0]
+    assert 0.0 < error.field_strength[0, 12] < 40.0
+    assert abs(found.field_strength[0, 12] - 1300.0) < 5.0 * error.field_strength[0, 12]
+    assert found.gas_pressure is not None
+    assert found.gas_pressure[0, -1] == pytest.approx(868.2)
+
+
+def test_a_start_of_the_other_polarity_and_azimuth_is_turned(plan: Plan) -> None:
+    truth = atmosphere(plan, field_strength=1500.0, inclination=140.0, azimuth=120.0)
+    stokes = synthesize(plan, truth)
+    start = atmosphere(plan, field_strength=500.0, inclination=45.0, azimuth=20.0)
+    found = invert(request_for(plan, stokes, start)).atmosphere[0]
+    assert found.inclination[0, 0] == pytest.approx(140.0, abs=1.0)
+    assert found.azimuth[0, 0] == pytest.approx(120.0, abs=1.0)
+
+
+def test_an_umbra_is_reached_from_the_quiet_sun(plan: Plan) -> None:
+    truth = atmosphere(plan, effective=4000.0, field_strength=2700.0, inclination=20.0)
+    result = invert(request_for(plan, synthesize(plan, truth), atmosphere(plan, field_strength=500.0)))
+    assert result.chi2[0] < 2.0
+    assert result.atmosphere[0].field_strength[0, 12] == pytest.approx(2700.0, abs=60.0)
+
+
+def test_missing_samples_have_no_weight(plan: Plan) -> None:
+    truth = atmosphere(plan, field_strength=1000.0)
+    stokes = synthesize(plan, truth)
+    damaged = stokes.copy()
+    damaged[0, :, 20:24] = np.nan
+    damaged[0, 2] = np.nan
+    result = invert(request_for(plan, damaged, atmosphere(plan)))
+    assert result.status == (Status.OK,)
+    assert np.isfinite(result.fit).all()
+    assert np.isnan(result.chi2_stokes[0, 2])
+    assert result.atmosphere[0].field_strength[0, 12] == pytest.approx(1000.0, abs=10.0)
+
+
+def test_a_result_depends_on_its_pixel_alone(plan: Plan) -> None:
+    truth = Atmosphere.concatenate(
+        [
+            atmosphere(plan, field_strength=b, velocity=v)
+            for b, v in ((300.0, 0.3), (900.0, -1.0), (1800.0, 2.0))
+        ]
+    )
+    rng = np.random.default_rng(4)
+    stokes = synthesize(plan, truth)
+    stokes = stokes + rng.normal(scale=NOISE, size=stokes.shape)
+    request = request_for(plan, stokes, atmosphere(plan, 3))
+    job = LteEngine().prepare_inversion(request)
+    together = job.run([0, 1, 2], Slot(0))
+    backwards = [LteEngine().prepare_inversion(request).run([row], Slot(1)) for row in (2, 1, 0)]
+    for row, alone in enumerate(reversed(backwards)):
+        np.testing.assert_array_equal(alone.fit[0], together.fit[row])
+        for name, values in alone.atmosphere[0].arrays().items():
+            np.testing.assert_array_equal(values[0], together.atmosphere[0].arrays()[name][row], err_msg=name)
+
+
+def test_only_the_cycles_asked_for_run_and_the_best_is_kept(plan: Plan) -> None:
+    stokes = synthesize(plan, atmosphere(plan, field_strength=1200.0))
+    result = invert(request_for(plan, stokes, atmosphere(plan), cycles=(1,)))
+    assert result.cycles[0] == 0b10
+    assert result.best_cycle[0] == 1
+    perfect = invert(request_for(plan, stokes, atmosphere(plan, field_strength=1200.0)))
+    assert perfect.chi2[0] < 0.01
+
+
+def test_stray_light_and_its_fraction(plan: Plan) -> None:
+    dark = synthesize(plan, atmosphere(plan, field_strength=1800.0, inclination=30.0))[0]
+    quiet = synthesize(plan, atmosphere(plan, field_strength=1.0, velocity=0.0))[0]
+    mixed = (0.8 * dark + 0.2 * quiet)[None]
+    cycle = Cycle((FREE,), stray_light=True)
+    request = request_for(
+        plan.with_cycles((cycle,)), mixed, atmosphere(plan, field_strength=1500.0), stray_light_profile=quiet
+    )
+    found = invert(request).atmosphere[0]
+    assert found.stray_light[0] == pytest.approx(0.2, abs=0.03)
+
+
+def test_two_components_and_their_filling_factor(plan: Plan) -> None:
+    cool = atmosphere(plan, effective=5200.0, field_strength=2000.0, inclination=20.0)
+    hot = atmosphere(plan, effective=6000.0, field_strength=5.0, velocity=-1.0)
+    mixture = (
+        replace(cool, filling_factor=np.array([0.3])),
+        replace(hot, filling_factor=np.array([0.7])),
+    )
+    stokes = synthesize(plan, *mixture)
+    nodes = Nodes(temperature=1, field_strength=1, velocity=1)
+    twofold = plan.with_cycles((Cycle((nodes, nodes), filling_factor=True),))
+    starts = (
+        replace(atmosphere(plan, effective=5300.0, field_strength=1700.0, inclination=20.0)),
+        replace(
+            atmosphere(plan, effective=5900.0, field_strength=5.0, velocity=-0.5),
+            filling_factor=np.array([0.5]),
+        ),
+    )
+    spectra = Spectra(plan.wavelength, stokes, ContinuumReference.DISC_CENTRE)
+    result = invert(InvertRequest("lte", twofold, spectra, np.array([0]), starts))
+    first, second = result.atmosphere
+    assert first.filling_factor[0] + second.filling_factor[0] == pytest.approx(1.0)
+    assert second.filling_factor[0] == pytest.approx(0.7, abs=0.05)
+    assert first.field_strength[0, 12] == pytest.approx(2000.0, abs=80.0)
+
+
+def test_an_impossible_start_fails_with_its_reason_and_without_numbers(plan: Plan) -> None:
+    stokes = synthesize(plan, atmosphere(plan))
+    start = atmosphere(plan)
+    cold = replace(start, temperature=np.full_like(start.temperature, 1.0))
+    result = invert(request_for(plan, stokes, cold))
+    assert result.status == (Status.ENGINE_FAILED,)
+    assert "start cannot be synthesised" in result.message[0]
+    assert np.isnan(result.fit).all()
+    assert np.isnan(result.atmosphere[0].temperature).all()
+
+
+def test_a_pixel_out_of_time_or_cancelled_ends_as_such(plan: Plan) -> None:
+    request = request_for(plan, synthesize(plan, atmosphere(plan)), atmosphere(plan, field_strength=300.0))
+    late = invert(request, Slot(deadline=time.monotonic() - 1.0))
+    assert late.status == (Status.TIMEOUT,)
+    assert "300 s" in late.message[0]
+    assert np.isnan(late.chi2).all()
+    assert invert(request, Slot(cancelled=lambda: True)).status == (Status.NO_OUTPUT,)
