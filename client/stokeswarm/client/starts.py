@@ -21,6 +21,7 @@ import numpy as np
 import numpy.typing as npt
 
 from stokeswarm.client.layout import Start
+from stokeswarm.client.smooth import smoothed
 from stokeswarm.contract.atmosphere import SCALAR, STRATIFIED, Atmosphere, Floats
 from stokeswarm.contract.errors import InvalidArgumentError, PlanError, UnsupportedError
 from stokeswarm.contract.inference import ModelInfo, Prediction
@@ -265,7 +266,8 @@ class CnnStart:
                 f"the network answered for {len(guess)} pixels, asked for {len(pixels)}"
             )
         base = self.base.start(pixels).atmosphere[0]
-        atmosphere = on_axis(guess.atmosphere, base, self.plan, self.model.quantities)
+        smooth = smoothed(guess.atmosphere, self.plan)
+        atmosphere = on_axis(smooth, base, self.plan, self.model.quantities)
         usable = np.array([status.has_result for status in guess.status], np.bool_)
         for name, values in atmosphere.arrays().items():
             if name in SCALAR or name in ("temperature", "field_strength", "velocity"):
