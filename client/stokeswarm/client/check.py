@@ -171,7 +171,13 @@ def _check_level(observation: Observation, plan: Plan, report: Report) -> None:
             f"stokes: the median continuum is {level:.5g}: counts, not intensities over a continuum "
             "reference; read it with continuum=…"
         )
-    elif not low <= level <= high:
+    elif level < low:
+        report.errors.append(
+            f"stokes: the median continuum is {level:.3g} of the reference; at least {low:g} was expected. "
+            "Is the order of the axes or of the Stokes parameters another? Say axes=… or stokes_order=…; "
+            "crop a map that is mostly off the limb"
+        )
+    elif level > high:
         report.warnings.append(
             f"stokes: the median continuum is {level:.3g}; {low:g}–{high:g} of the reference was expected"
         )

@@ -33,6 +33,30 @@ out = Console(soft_wrap=False)
 #: progress, notes and errors
 err = Console(stderr=True)
 
+AxesOption = Annotated[
+    str,
+    typer.Option(
+        "--axes",
+        metavar="ORDER",
+        help="Order of the cube's axes, slowest first, e.g. yxsw (s: Stokes, w: wavelength).",
+    ),
+]
+StokesOrderOption = Annotated[
+    str, typer.Option("--stokes-order", metavar="IQUV", help="Order of the Stokes parameters.")
+]
+UnitOption = Annotated[str, typer.Option("--unit", metavar="UNIT", help="Unit of the wavelengths, e.g. nm.")]
+MediumOption = Annotated[
+    str, typer.Option("--medium", metavar="air|vacuum", help="Medium the wavelengths were measured in.")
+]
+ContinuumOption = Annotated[
+    str,
+    typer.Option(
+        "--continuum",
+        metavar="LEVEL|map",
+        help="What intensities in counts are divided by: a number, or map for the map's own continuum.",
+    ),
+]
+
 PlanOption = Annotated[
     str,
     typer.Option(

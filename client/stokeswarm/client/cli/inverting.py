@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from stokeswarm.client.cli.common import (
     BAD_INPUT,
     FAILED,
+    AxesOption,
+    ContinuumOption,
     InferenceOption,
     InversionOption,
+    MediumOption,
     PlanOption,
     SlotsOption,
+    StokesOrderOption,
+    UnitOption,
     err,
     guarded,
     note,
@@ -38,10 +43,19 @@ ObservationArgument = Annotated[
 ]
 
 
-def check(obs: ObservationArgument = None, plan: PlanOption = DEFAULT_PLAN) -> None:
+def check(
+    obs: ObservationArgument = None,
+    plan: PlanOption = DEFAULT_PLAN,
+    axes: AxesOption = "",
+    stokes_order: StokesOrderOption = "",
+    unit: UnitOption = "",
+    medium: MediumOption = "",
+    continuum: ContinuumOption = "",
+) -> None:
     """Say what an observation and a plan are taken for, and whether they go together. Nothing is computed."""
     with guarded():
-        project, observation = _load(obs, plan, quiet=True)
+        hints = _hints(axes, stokes_order, unit, medium, continuum)
+        project, observation = _load(obs, plan, hints, quiet=True)
         report = _check(observation, project)
         _print_report(report, (*project.notes, *observation.notes))
         if report.errors:
@@ -85,6 +99,11 @@ def invert(
         int | None, typer.Option(min=1, help="Tiles on their way at once; two a slot without it.")
     ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Seed of whatever is random.")] = 0,
+    axes: AxesOption = "",
+    stokes_order: StokesOrderOption = "",
+    unit: UnitOption = "",
+    medium: MediumOption = "",
+    continuum: ContinuumOption = "",
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress, no summary.")] = False,
 ) -> None:
     """Invert an observation: atmospheres, fits, quality flags and provenance go into a Zarr store."""
@@ -97,7 +116,8 @@ def invert(
         from stokeswarm.client.summary import render, summarize
         from stokeswarm.client.tiles import parse_tile
 
-        project, observation = _load(obs, plan, quiet=quiet)
+        hints = _hints(axes, stokes_order, unit, medium, continuum)
+        project, observation = _load(obs, plan, hints, quiet=quiet)
         report = _check(observation, project)
         for text in report.errors:
             say_error(text)
@@ -138,7 +158,24 @@ def invert(
             raise typer.Exit(FAILED)
 
 
-def _load(obs: str | None, plan: str, *, quiet: bool = False) -> tuple[Project, Observation]:
+def _hints(axes: str, stokes_order: str, unit: str, medium: str, continuum: str) -> dict[str, Any]:
+    """What the user says of a file, for its reader."""
+    from stokeswarm.contract.errors import InvalidArgumentError
+
+    level: float | str | None = None
+    if continuum:
+        try:
+            level = continuum if continuum == "map" else float(continuum)
+        except ValueError:
+            raise InvalidArgumentError(
+                f"--continuum: expected a number or map, found {continuum!r}"
+            ) from None
+    return {"axes": axes, "stokes_order": stokes_order, "unit": unit, "medium": medium, "continuum": level}
+
+
+def _load(
+    obs: str | None, plan: str, hints: dict[str, Any], *, quiet: bool = False
+) -> tuple[Project, Observation]:
     """Read the plan and the observation, and say how they were understood."""
     from stokeswarm.client.prepare import as_project
     from stokeswarm.client.readers import read
@@ -148,7 +185,7 @@ def _load(obs: str | None, plan: str, *, quiet: bool = False) -> tuple[Project, 
     place = obs or project.observation
     if place is None:
         raise InvalidArgumentError(f"no observation given, and the plan {plan!r} names none")
-    observation = read(place, plan=project.plan)
+    observation = read(place, plan=project.plan, **hints)
     if not quiet:
         note(f"plan: {project.plan.name} ({project.source or plan})")
         note(f"observation: {observation.recognised or place}")
