@@ -186,7 +186,7 @@ def _check_level(observation: Observation, plan: Plan, report: Report) -> None:
     if observation.reference is not plan.reference:
         report.warnings.append(
             f"reference: the observation is over the {observation.reference.value} continuum, the plan over "
-            f"the {plan.reference.value} one; levels differ where limb darkening matters"
+            f"the {plan.reference.value} one; the observation's is used"
         )
 
 

@@ -152,7 +152,7 @@ def sample(
                 "stop": region.stop,
                 "step": region.step,
                 "psf": region.psf.name if region.psf else None,
-                "lines": [line.wavelength for line in region.lines],
+                "lines": [[line.wavelength, line.log_gf] for line in region.lines],
             }
             for region in plan.regions
         ],

@@ -11,7 +11,8 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from stokeswarm.inversion.engines.lte.elements import Mixture, atomic_number, mixture
+from stokeswarm.contract.abundances import atomic_number
+from stokeswarm.inversion.engines.lte.elements import Mixture, mixture
 from stokeswarm.inversion.engines.lte.forward import Column, ForwardModel, LineData, RegionSetup
 from stokeswarm.inversion.engines.lte.hsra import hsra_continuum
 from stokeswarm.inversion.engines.lte.terms import measured_lande_factors, parse_transition

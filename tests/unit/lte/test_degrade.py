@@ -9,7 +9,6 @@ from stokeswarm.inversion.engines.lte.degrade import (
     SPEED_OF_LIGHT_KMS,
     convolution_matrix,
     macroturbulence_matrix,
-    mix_components,
 )
 
 WAVELENGTHS = 6301.0 + 0.0215 * np.arange(112)
@@ -108,12 +107,3 @@ def test_impossible_requests_are_refused() -> None:
         convolution_matrix(WAVELENGTHS, [5.0, 6.0], [1.0, 1.0])
     with pytest.raises(ValueError, match="split the region"):
         convolution_matrix([1.0, 1.0001, 100.0], [-1.0, 1.0], [1.0, 1.0])
-
-
-def test_mixing() -> None:
-    one, two, stray = np.full((4, 3), 1.0), np.full((4, 3), 3.0), np.full((4, 3), 5.0)
-    np.testing.assert_allclose(mix_components((one, two), (0.25, 0.75), stray, 0.1), 0.9 * 2.5 + 0.5)
-    with pytest.raises(ValueError, match="sum 1"):
-        mix_components((one, two), (0.25, 0.5))
-    with pytest.raises(ValueError, match="stray"):
-        mix_components((one,), (1.0,), None, 0.1)

@@ -17,6 +17,7 @@ from stokeswarm.contract.status import ContinuumReference, Status
 from stokeswarm.inversion.engine import Slot
 from stokeswarm.inversion.engines.lte import kernels, marquardt
 from stokeswarm.inversion.engines.lte.engine import LteEngine
+from stokeswarm.inversion.engines.lte.limb import limb_darkening
 from stokeswarm.inversion.engines.lte.nodes import interpolation_matrix
 from stokeswarm.inversion.engines.lte.parameters import change_of, units
 from stokeswarm.inversion.engines.lte.state import MICROTURBULENCE, Component
@@ -187,6 +188,17 @@ def test_response_functions_are_those_of_the_observable(plan: Plan) -> None:
         analytic = result.response[0, QUANTITIES.index(name), depth]
         scale = np.abs(numerical).max()
         assert np.abs(analytic - numerical).max() < 0.02 * scale + 2e-7 / step, name
+
+
+def test_the_local_quiet_sun_is_the_unit_where_the_plan_says_so(plan: Plan) -> None:
+    """Away from disc centre the same light is a larger fraction of the darker local continuum."""
+    inclined = replace(plan, mu=0.6)
+    local = replace(inclined, reference=ContinuumReference.LOCAL_QUIET_SUN)
+    ratio = synthesize(inclined, atmosphere(plan)) / synthesize(local, atmosphere(plan))
+    np.testing.assert_allclose(ratio[0, 0], limb_darkening(6301.5012, 0.6), rtol=1e-5)
+    assert limb_darkening(6301.5012, 1.0) == pytest.approx(1.0, abs=1e-4)
+    assert 0.72 < limb_darkening(6301.5012, 0.6) < 0.85
+    assert limb_darkening(15648.0, 0.6) > limb_darkening(6301.5012, 0.6)
 
 
 def test_it_finds_what_it_synthesised(plan: Plan) -> None:

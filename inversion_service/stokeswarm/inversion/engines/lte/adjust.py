@@ -65,7 +65,7 @@ def warmed(evaluator: Evaluator, observed: Observed, model: Model, workspace: Wo
     low, high = evaluator.plan.limit("temperature")
     for _ in range(MAX_SCALINGS):
         component = model.components[0]
-        found = float(evaluator.profile(model, observed.stray_light, workspace)[0, used].sum())
+        found = float(evaluator.profile(model, observed.stray_light, observed.mu, workspace)[0, used].sum())
         if not np.isfinite(found) or found <= 0.0 or abs(found / wanted - 1.0) < FAR_OFF:
             break
         temperature = component.values[TEMPERATURE, surface]

@@ -7,24 +7,12 @@ from typing import Final, Literal, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from stokeswarm.contract.abundances import N_ELEMENTS, SYMBOLS
 from stokeswarm.inversion.engines.lte.partition import ln_partition_spline
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
 Opacity = Literal["sir", "published"]
-
-N_ELEMENTS: Final = 92
-
-SYMBOLS: Final = (
-    "H", "He", "Li", "Be", "B", "C", "N", "O", "F", "Ne", "Na", "Mg", "Al", "Si", "P",
-    "S", "Cl", "Ar", "K", "Ca", "Sc", "Ti", "V", "Cr", "Mn", "Fe", "Co", "Ni", "Cu", "Zn",
-    "Ga", "Ge", "As", "Se", "Br", "Kr", "Rb", "Sr", "Y", "Zr", "Nb", "Mo", "Tc", "Ru", "Rh",
-    "Pd", "Ag", "Cd", "In", "Sn", "Sb", "Te", "I", "Xe", "Cs", "Ba", "La", "Ce", "Pr", "Nd",
-    "Pm", "Sm", "Eu", "Gd", "Tb", "Dy", "Ho", "Er", "Tm", "Yb", "Lu", "Hf", "Ta", "W", "Re",
-    "Os", "Ir", "Pt", "Au", "Hg", "Tl", "Pb", "Bi", "Po", "At", "Rn", "Fr", "Ra", "Ac", "Th",
-    "Pa", "U",
-)  # fmt: skip
-"""Chemical symbols of the elements 1 to 92."""
 
 ATOMIC_WEIGHTS: Final = (
     1.008, 4.0026, 6.94, 9.0122, 10.81, 12.011, 14.007, 15.999, 18.998, 20.180,
@@ -106,30 +94,6 @@ class Mixture(NamedTuple):
     """Nuclei of elements other than hydrogen, per hydrogen nucleus."""
     opacity_as_sir: bool
     """Whether the hydrogen opacities follow SIR's code where it departs from the publications."""
-
-
-def atomic_number(symbol: str) -> int:
-    """Atomic number of a chemical symbol.
-
-    Parameters
-    ----------
-    symbol : str
-        Symbol in any case, blanks around it allowed (``FE``, `` Fe``).
-
-    Returns
-    -------
-    int
-        Atomic number, 1-92.
-
-    Raises
-    ------
-    ValueError
-        If there is no such element up to uranium.
-    """
-    name = symbol.strip().capitalize()
-    if name not in SYMBOLS:
-        raise ValueError(f"unknown chemical symbol {symbol!r}: expected one of H, He ... U")
-    return SYMBOLS.index(name) + 1
 
 
 def mixture(log_abundance: npt.ArrayLike, opacity: Opacity = "sir") -> Mixture:

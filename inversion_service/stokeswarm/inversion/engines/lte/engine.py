@@ -115,7 +115,8 @@ class LteInversion:
 
     def __init__(self, request: InvertRequest) -> None:
         self._request = request
-        self._evaluator = Evaluator(request.plan, request.spectra.wavelength, request.plan.log_tau)
+        spectra = request.spectra
+        self._evaluator = Evaluator(request.plan, spectra.wavelength, request.plan.log_tau, spectra.reference)
         self._inverter = PixelInverter(self._evaluator)
         self._workspaces = _Workspaces(self._evaluator)
         self._starts = tuple(start.resample(request.plan.log_tau) for start in request.start)
@@ -237,7 +238,7 @@ class LteSynthesis:
             )
             filling = float(request.atmosphere[1].filling_factor[row]) if len(components) == 2 else 0.0
             model = Model(components, filling, float(request.atmosphere[0].stray_light[row]))
-            profile = evaluator.profile(model, stray, self._workspaces.get())
+            profile = evaluator.profile(model, stray, mu, self._workspaces.get())
             finite = bool(np.isfinite(profile).all())
             status.append(Status.OK if finite else Status.ENGINE_FAILED)
             message.append("" if finite else "the synthetic profile is not finite (check T and Pe)")

@@ -16,6 +16,7 @@ import numpy.typing as npt
 
 from stokeswarm.contract.errors import PlanError
 from stokeswarm.contract.plan import QUANTITIES, Plan
+from stokeswarm.contract.status import ContinuumReference
 from stokeswarm.inversion.engines.lte import kernels
 from stokeswarm.inversion.engines.lte.constants import SOLAR_GRAVITY
 from stokeswarm.inversion.engines.lte.degrade import convolution_matrix, macroturbulence_matrix
@@ -23,6 +24,7 @@ from stokeswarm.inversion.engines.lte.elements import mixture
 from stokeswarm.inversion.engines.lte.eos import N_STATE, PG, gas_state
 from stokeswarm.inversion.engines.lte.forward import Column, ForwardModel, Workspace, regions_of
 from stokeswarm.inversion.engines.lte.hydrostatic import hydrostatic_equilibrium, hydrostatic_response
+from stokeswarm.inversion.engines.lte.limb import limb_darkening
 from stokeswarm.inversion.engines.lte.parameters import (
     FRACTION_UNIT,
     Group,
@@ -62,6 +64,8 @@ class Evaluator:
     wavelength : ndarray (n_wavelength,) float64
         Å.
     log_tau : ndarray (n_depth,) float64
+    reference : ContinuumReference, optional
+        What the profiles are divided by; the plan's where it is not given.
 
     Raises
     ------
@@ -71,8 +75,15 @@ class Evaluator:
         A line cannot be synthesised, or a PSF does not fit its region's sampling.
     """
 
-    def __init__(self, plan: Plan, wavelength: Floats, log_tau: Floats) -> None:
+    def __init__(
+        self,
+        plan: Plan,
+        wavelength: Floats,
+        log_tau: Floats,
+        reference: ContinuumReference | None = None,
+    ) -> None:
         self.plan = plan
+        self._reference = plan.reference if reference is None else reference
         # copies: an array decoded from a message is read-only, which is another type to the compiler
         self.wavelength = np.array(wavelength, dtype=np.float64)
         self.log_tau = np.array(log_tau, dtype=np.float64)
@@ -120,11 +131,19 @@ class Evaluator:
         values[ELECTRON_PRESSURE] = pe
         return replace(component, values=values, gas_pressure=pg, density=rho, height=z)
 
-    def profile(self, model: Model, stray_light: Floats | None, workspace: Workspace) -> Floats:
+    def _unit(self, mu: float) -> Floats:
+        """Factor (n_wavelength,) from the HSRA disc-centre continuum to the continuum reference."""
+        unit = np.ones(self.wavelength.size)
+        if self._reference is ContinuumReference.LOCAL_QUIET_SUN:
+            for region, where in zip(self.plan.regions, self.slices, strict=True):
+                unit[where] = 1.0 / limb_darkening(region.lines[0].wavelength, mu)
+        return unit
+
+    def profile(self, model: Model, stray_light: Floats | None, mu: float, workspace: Workspace) -> Floats:
         """Observable Stokes profile (4, n_wavelength) of a model."""
         total = np.zeros((4, self.wavelength.size))
         for c, component in enumerate(model.components):
-            emergent = self.forward.synthesize(self._column(component), workspace)
+            emergent = self._unit(mu) * self.forward.synthesize(self._column(component), workspace)
             operators, _ = self._operators(component.macroturbulence, derivative=False)
             total += model.fraction(c) * self._convolved(emergent[None], operators)[0]
         return self._with_stray_light(model, total, stray_light)
@@ -139,6 +158,7 @@ class Evaluator:
         n_wavelength = self.wavelength.size
         jacobian = np.zeros((layout.n_free, 4, n_wavelength))
         n_nodes = sum(g.functions.shape[1] for g in layout.groups)
+        unit = self._unit(mu)
         profiles = []
         for c, component in enumerate(model.components):
             emergent, response = self.forward.synthesize_with_response(self._column(component), workspace)
@@ -152,6 +172,8 @@ class Evaluator:
                 self._project(group, component, layout, response, mu, block[at : at + width])
                 rows.append((index, at, width))
                 at += width
+            block *= unit
+            emergent = block[n_own]
             operators, derivatives = self._operators(component.macroturbulence, derivative=True)
             convolved = self._convolved(block, operators)
             factor = (1.0 - model.stray_light) * model.fraction(c)
