@@ -142,7 +142,7 @@ def test_training_set_pairs_profiles_with_their_atmospheres(tmp_path: Path) -> N
         assert np.array_equal(data["class"], sample_classes(600, 3))
         recipe = json.loads(str(data["recipe"]))
     assert recipe["seed"] == 3
-    assert recipe["regions"][0]["lines"] == [6301.5012, 6302.4936]
+    assert recipe["regions"][0]["lines"] == [[6301.5012, -0.75], [6302.4936, -1.236]]
     assert seen[-1] == (600, 600, 0)
     assert [entry.name for entry in output.parent.iterdir()] == ["train.npz"], "no temporary file stays"
 

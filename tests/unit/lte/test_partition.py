@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from stokeswarm.inversion.engines.lte.elements import SYMBOLS, Mixture, atomic_number, mixture
+from stokeswarm.contract.abundances import SYMBOLS, atomic_number
+from stokeswarm.inversion.engines.lte.elements import Mixture, mixture
 from stokeswarm.inversion.engines.lte.partition import (
     evaluate_published_fit,
     partition_derivatives,
