@@ -254,6 +254,17 @@ def test_missing_samples_have_no_weight(plan: Plan) -> None:
     assert result.atmosphere[0].field_strength[0, 12] == pytest.approx(1000.0, abs=10.0)
 
 
+def test_a_pixel_without_weights_is_not_called_a_fit(plan: Plan) -> None:
+    weights = np.zeros((4, plan.wavelength.size), np.float32)
+    spectra = Spectra(
+        plan.wavelength, synthesize(plan, atmosphere(plan)), ContinuumReference.DISC_CENTRE, weights
+    )
+    result = invert(InvertRequest("lte", plan, spectra, np.array([0]), (atmosphere(plan),)))
+    assert result.status == (Status.INVALID_INPUT,)
+    assert "weight" in result.message[0]
+    assert np.isnan(result.chi2).all()
+
+
 def test_a_result_depends_on_its_pixel_alone(plan: Plan) -> None:
     truth = Atmosphere.concatenate(
         [

@@ -72,6 +72,8 @@ class PixelInverter:
     ) -> Outcome:
         """Run cycles of the plan from a start; see `Outcome`."""
         plan = self._evaluator.plan
+        if observed.n_sample == 0:
+            return self._nothing(start, Status.INVALID_INPUT, "no sample has a weight above 0", 0)
         best: Fit | None = None
         best_run: CycleRun | None = None
         best_cycle, iterations = -1, 0
