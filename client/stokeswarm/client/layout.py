@@ -120,17 +120,21 @@ def component_group(name: str, component: int) -> str:
     return name if component == 0 else f"{name}_{component + 1}"
 
 
+#: dimension of I, Q, U, V. Not "stokes": an array that bears the name of one of its dimensions is taken by
+#: xarray for a coordinate, and its pixels cannot be selected
+STOKES_AXIS: Final = "stokes_parameter"
+
 #: what belongs to the attempt that won and is replaced as a whole by a better one
 FIT: Final = (
     Variable(
         "fit/stokes",
-        ("stokes", "wavelength"),
+        (STOKES_AXIS, "wavelength"),
         attrs={"units": "1", "long_name": "fitted Stokes profiles over the continuum reference"},
     ),
     Variable("fit/chi2", attrs={"units": "1", "long_name": "reduced chi-square of the fit"}),
     Variable(
         "fit/chi2_stokes",
-        ("stokes",),
+        (STOKES_AXIS,),
         attrs={"units": "1", "long_name": "mean squared residual over variance, per Stokes parameter"},
     ),
     Variable("fit/chi2_engine", attrs={"units": "1", "long_name": "the engine's own merit figure"}),

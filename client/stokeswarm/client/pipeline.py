@@ -22,6 +22,7 @@ from stokeswarm.client.calls import Calls
 from stokeswarm.client.delivery import Delivery, RetryPolicy, Rows, Stream
 from stokeswarm.client.gate import RESULTS, Gate, Reason, better
 from stokeswarm.client.layout import (
+    STOKES_AXIS,
     Arrays,
     adopt,
     attempt_variables,
@@ -140,7 +141,7 @@ class Pipeline:
         self._paths = tuple(variable.path for variable in self._attempt)
         self._everything = result_variables(plan.n_component)
         n_wavelength = task.observation.wavelength.size
-        self._sizes = {"log_tau": plan.n_depth, "stokes": 4, "wavelength": n_wavelength}
+        self._sizes = {"log_tau": plan.n_depth, STOKES_AXIS: 4, "wavelength": n_wavelength}
 
     def run(self, tiles: Iterator[Tile], in_flight: int) -> Iterator[TileResult]:
         """Invert tiles, several at a time, and yield each as it ends.

@@ -59,11 +59,7 @@ class Result:
         return cls(tree)
 
     def _variable(self, name: str) -> xr.Variable:
-        """A variable without coordinates.
-
-        ``fit/stokes`` bears the name of one of its dimensions, which xarray takes for a coordinate and then
-        cannot select pixels of; its plain variable has no such trouble.
-        """
+        """A variable without coordinates."""
         group, _, variable = name.partition("/")
         if name not in self:
             raise NotFoundError(f"the result has no {name!r}")

@@ -29,7 +29,7 @@ import zarr.errors
 from zarr.abc.store import Store as ZarrStore
 from zarr.storage import FsspecStore, LocalStore, MemoryStore
 
-from stokeswarm.client.layout import Arrays, Variable, blank, result_variables
+from stokeswarm.client.layout import STOKES_AXIS, Arrays, Variable, blank, result_variables
 from stokeswarm.client.tiles import Tile, TileGrid, Window
 from stokeswarm.contract.errors import (
     DataLossError,
@@ -158,7 +158,7 @@ class ResultStore:
             _maps(root, grid, n_component, depth.size, axis.size)
             if weights is not None:
                 _constant(
-                    root, "observation/weights", np.asarray(weights, np.float32), ("stokes", "wavelength")
+                    root, "observation/weights", np.asarray(weights, np.float32), (STOKES_AXIS, "wavelength")
                 )
             # Last, and alone what `_open` asks for: a run killed before this line left nothing to resume.
             root.create_array(
@@ -348,13 +348,13 @@ def _coordinates(
     _constant(
         root, "wavelength", wavelength, ("wavelength",), units="angstrom", long_name="wavelength in air"
     )
-    _constant(root, "stokes", np.array(STOKES, dtype=object), ("stokes",), long_name="Stokes parameter")
+    _constant(root, STOKES_AXIS, np.array(STOKES, dtype=object), (STOKES_AXIS,), long_name="Stokes parameter")
 
 
 def _maps(root: zarr.Group, grid: TileGrid, n_component: int, n_depth: int, n_wavelength: int) -> None:
-    sizes = {"log_tau": n_depth, "stokes": len(STOKES), "wavelength": n_wavelength}
+    sizes = {"log_tau": n_depth, STOKES_AXIS: len(STOKES), "wavelength": n_wavelength}
     observed = Variable(
-        "observation/stokes", ("stokes", "wavelength"),
+        "observation/stokes", (STOKES_AXIS, "wavelength"),
         attrs={"units": "1", "long_name": "observed Stokes profiles over the continuum reference"},
     )  # fmt: skip
     for variable in (*result_variables(n_component), observed):

@@ -41,7 +41,7 @@ def store(place: Path, temperature: float = 5000.0, azimuth: float = 10.0, windo
         wavelength=np.array([6301.0, 6301.1]), attrs=attrs,
     )  # fmt: skip
     n = window.size
-    arrays = blank(result_variables(1), n, {"log_tau": 4, "stokes": 4, "wavelength": 2})
+    arrays = blank(result_variables(1), n, {"log_tau": 4, "stokes_parameter": 4, "wavelength": 2})
     arrays["fit/status"][:] = int(Status.OK)
     arrays["fit/status"][-1] = int(Status.TIMEOUT)
     arrays["fit/chi2"][:] = np.arange(n)

@@ -25,7 +25,7 @@ from stokeswarm.contract.status import Status
 GRID = TileGrid(Window(10, 15, 20, 27), (2, 3))
 TAU = np.array([1.0, 0.0, -1.0])
 WAVELENGTH = 6301.0 + 0.02 * np.arange(5)
-SIZES = {"log_tau": 3, "stokes": 4, "wavelength": 5}
+SIZES = {"log_tau": 3, "stokes_parameter": 4, "wavelength": 5}
 IDENTITY = {"seed": 1, "plan": {"noise": [1e-3, 1e-3], "name": "a"}, "input": {"sha256": "abc"}}
 
 
@@ -63,8 +63,9 @@ def test_xarray_opens_it_with_units_coordinates_and_labels(tmp_path: Path, place
     assert temperature.dtype == np.float32
     assert temperature.y.values.tolist() == list(range(10, 15))
     assert temperature.sel(y=14, x=26, log_tau=0.0).item() == 1000.0 + len(GRID) - 1
-    assert tree["fit/stokes"].dims == ("y", "x", "stokes", "wavelength")
-    assert list(tree.stokes.values) == ["I", "Q", "U", "V"]
+    assert tree["fit/stokes"].dims == ("y", "x", "stokes_parameter", "wavelength")
+    assert list(tree.stokes_parameter.values) == ["I", "Q", "U", "V"]
+    assert tree.isel(y=0, x=1)["fit/stokes"].dims == ("stokes_parameter", "wavelength")
     assert tree["fit/message"].values[0, 0] == "γ > 90°"
     assert tree["fit/status"].attrs["flag_meanings"].split()[1] == "ok"
     assert tree["observation/weights"].shape == (4, 5)
