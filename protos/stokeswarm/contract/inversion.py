@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from stokeswarm.contract.atmosphere import STRATIFIED, Atmosphere, Floats
+from stokeswarm.contract.atmosphere import Atmosphere, Floats
 from stokeswarm.contract.errors import InvalidArgumentError
 from stokeswarm.contract.plan import QUANTITIES, Plan
 from stokeswarm.contract.spectra import Spectra
@@ -357,7 +357,3 @@ class EngineInfo:
     synthesizes: bool = True
     responds: bool = False
     slots: int = 1
-
-
-#: fields of an uncertainty that engines fill
-UNCERTAIN = tuple(name for name in STRATIFIED if name not in ("height", "gas_pressure", "density"))

@@ -43,8 +43,8 @@ FIRST_IONISATION: Final = (
 )  # fmt: skip
 """First ionisation energies [eV] as compiled by Wittmann (1974, Sol. Phys. 35, 11).
 
-Measurements since then differ by less than 0.01 eV for the elements of solar lines (Fe I: 7.9025 eV in the
-NIST database, 1.5 % in the neutral fraction at 5000 K). The older values are kept on purpose: log gf values
+Measurements since then differ a little; compared was Fe I, where the difference from the 7.9025 eV of the NIST
+database is below 0.01 eV and changes the neutral fraction at 5000 K by 1.5 %. The older values are kept on purpose: log gf values
 and abundances in use with published inversions were calibrated with them."""
 
 SECOND_IONISATION: Final = (

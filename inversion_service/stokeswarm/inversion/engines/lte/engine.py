@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from stokeswarm.contract.atmosphere import Atmosphere
 from stokeswarm.contract.errors import UnsupportedError
+from stokeswarm.contract.instrument import instrument
 from stokeswarm.contract.inversion import (
     EngineInfo,
     InvertRequest,
@@ -381,8 +382,6 @@ def _digest() -> str:
 
 def _tiny_problem() -> tuple[Plan, Atmosphere]:
     """Return a few wavelengths of the Hinode lines on a coarse atmosphere: enough to touch every kernel."""
-    from stokeswarm.contract.instrument import instrument
-
     region = instrument("hinode-sp").regions[0]
     small = Region(
         region.name, region.lines, region.start, region.start + 60 * region.step, region.step, region.psf
