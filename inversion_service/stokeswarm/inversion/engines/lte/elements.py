@@ -43,9 +43,9 @@ FIRST_IONISATION: Final = (
 )  # fmt: skip
 """First ionisation energies [eV] as compiled by Wittmann (1974, Sol. Phys. 35, 11).
 
-Measurements since then differ a little; compared was Fe I, where the difference from the 7.9025 eV of the NIST
-database is below 0.01 eV and changes the neutral fraction at 5000 K by 1.5 %. The older values are kept on purpose: log gf values
-and abundances in use with published inversions were calibrated with them."""
+Measurements since then differ a little; compared was Fe I, where the difference from the 7.9025 eV of the
+NIST database is below 0.01 eV and changes the neutral fraction at 5000 K by 1.5 %. The older values are kept
+on purpose: log gf values and abundances in use with published inversions were calibrated with them."""
 
 SECOND_IONISATION: Final = (
     0.0, 54.403, 75.62, 18.21, 25.15, 24.376, 29.59, 35.11, 34.98, 41.07,

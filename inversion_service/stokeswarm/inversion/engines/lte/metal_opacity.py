@@ -3,9 +3,9 @@
 Peach (1970, Mem. R. Astron. Soc. 73, 1) tabulates the absorption per atom over wavelength and temperature.
 Here each table is a sum over the lower levels with an edge in the range, ``w (lambda/edge)^p exp(-E/kT)``,
 plus one hydrogenic continuum (Unsoeld 1955) of the levels above, ``t lambda^3 kT exp(-E/kT)``; weights and
-exponents are our least-squares fit. Over all wavelengths and temperatures fitted the root mean square misfit
-is 19 % for Mg (a few % above 4885 Å) and 27 % for C; the metals are 0.7 % of the opacity of the photosphere at
-630 nm. Unlike a table it is smooth in temperature, and holds below 4000 K, where the tables end.
+exponents are our least-squares fit. Over all that was fitted the root mean square misfit is 19 % for Mg
+(a few % above 4885 Å) and 27 % for C; the metals are 0.7 % of the opacity of the photosphere at 630 nm.
+Unlike a table it is smooth in temperature, and holds below 4000 K, where the tables end.
 
 Fe I, Si I and Al I absorb below 0.4 micron only (Travis & Matsushima 1968, ApJ 154, 689).
 """
