@@ -11,6 +11,7 @@ from stokeswarm.contract import plan as plans
 from stokeswarm.contract.arrays import from_array, optional_array, to_array
 from stokeswarm.contract.atmosphere import OPTIONAL, SCALAR, STRATIFIED, Atmosphere
 from stokeswarm.contract.errors import InvalidArgumentError
+from stokeswarm.contract.options import AtomModel
 from stokeswarm.contract.spectra import Spectra
 from stokeswarm.contract.status import ContinuumReference, Status
 from stokeswarm.v1 import common_pb2 as pb
@@ -141,7 +142,19 @@ def plan_to_proto(plan: plans.Plan) -> pb.Plan:
         limits=[pb.Limits(quantity=q, lower=low, upper=high) for q, (low, high) in plan.limits.items()],
         pixel_timeout=plan.pixel_timeout,
         reference=_REFERENCE[plan.reference],
+        options=plan.options,
+        atoms=[_model_to_proto(model) for model in plan.atoms],
+        molecules=[_model_to_proto(model) for model in plan.molecules],
+        vacuum=plan.vacuum,
     )
+
+
+def _model_to_proto(model: AtomModel) -> pb.AtomModel:
+    return pb.AtomModel(name=model.name, active=model.active, start=model.start)
+
+
+def _model_from_proto(message: pb.AtomModel) -> AtomModel:
+    return AtomModel(message.name, message.active, message.start)
 
 
 def plan_from_proto(message: pb.Plan) -> plans.Plan:
@@ -171,6 +184,11 @@ def plan_from_proto(message: pb.Plan) -> plans.Plan:
         limits={limit.quantity: (limit.lower, limit.upper) for limit in message.limits},
         pixel_timeout=message.pixel_timeout,
         reference=reference_from_proto(message.reference),
+        # in one order, so that equal plans have equal identities
+        options=dict(sorted(message.options.items())),
+        atoms=tuple(_model_from_proto(model) for model in message.atoms),
+        molecules=tuple(_model_from_proto(model) for model in message.molecules),
+        vacuum=message.vacuum,
     )
 
 

@@ -38,6 +38,17 @@ def _check_mu(mu: npt.ArrayLike | None, n_pixel: int) -> Floats | None:
     return values
 
 
+def _check_position(position: npt.ArrayLike | None, n_pixel: int) -> Floats | None:
+    if position is None:
+        return None
+    values = np.ascontiguousarray(position, dtype=np.float64)
+    if values.shape != (n_pixel, 2):
+        raise InvalidArgumentError(f"position: expected shape ({n_pixel}, 2), found {values.shape}")
+    if not (np.square(values).sum(axis=1) < 1.0).all():
+        raise InvalidArgumentError("position: expected X, Y in solar radii on the disc (X² + Y² < 1)")
+    return values
+
+
 def _check_profile(profile: npt.ArrayLike | None, n_wavelength: int) -> npt.NDArray[np.float32] | None:
     if profile is None:
         return None
@@ -84,6 +95,10 @@ class InvertRequest:
     cycles : tuple of int
         Which of the plan's cycles to run, 0-based, in order; empty = all.
     seed : int
+    position : ndarray (n, 2) float64 or None
+        X (west) and Y (north) on the disc in solar radii, for engines that use more than μ; None = from μ.
+    all_cycles : bool
+        Return what every cycle made, besides the best.
 
     Raises
     ------
@@ -100,11 +115,14 @@ class InvertRequest:
     stray_light_profile: npt.NDArray[np.float32] | None = None
     cycles: tuple[int, ...] = ()
     seed: int = 0
+    position: Floats | None = None
+    all_cycles: bool = False
 
     def __post_init__(self) -> None:
         n_pixel = len(self.spectra)
         object.__setattr__(self, "pixel", _check_pixels(self.pixel, n_pixel))
         object.__setattr__(self, "mu", _check_mu(self.mu, n_pixel))
+        object.__setattr__(self, "position", _check_position(self.position, n_pixel))
         profile = _check_profile(self.stray_light_profile, self.spectra.wavelength.size)
         object.__setattr__(self, "stray_light_profile", profile)
         if not self.plan.cycles:
@@ -123,6 +141,35 @@ class InvertRequest:
 
     def __len__(self) -> int:
         return int(self.pixel.size)
+
+
+@dataclass(frozen=True, slots=True)
+class CycleResults:
+    """What one cycle made of k pixels, NaN where it did not run or failed.
+
+    Attributes
+    ----------
+    cycle : int
+        0-based, of the plan.
+    atmosphere : tuple of Atmosphere
+        One per component.
+    fit : ndarray (k, 4, n_wavelength) float32
+    chi2 : ndarray (k,) float64
+        Reduced, as in `InvertResults`.
+    """
+
+    cycle: int
+    atmosphere: tuple[Atmosphere, ...]
+    fit: npt.NDArray[np.float32]
+    chi2: Floats
+
+    def __post_init__(self) -> None:
+        k = len(self.chi2)
+        _check_entries(self, ("fit",), k)
+        _check_components(self.atmosphere, k, f"atmosphere of cycle {self.cycle}")
+
+    def __len__(self) -> int:
+        return len(self.chi2)
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,6 +198,8 @@ class InvertResults:
     iterations : ndarray (k,) int32
     seconds : ndarray (k,) float64
         CPU seconds.
+    by_cycle : tuple of CycleResults
+        Where the request asked for all cycles, in the order they ran.
     """
 
     pixel: Ints
@@ -166,6 +215,7 @@ class InvertResults:
     best_cycle: npt.NDArray[np.int32]
     iterations: npt.NDArray[np.int32]
     seconds: Floats
+    by_cycle: tuple[CycleResults, ...] = ()
 
     def __post_init__(self) -> None:
         k = len(self.status)
@@ -173,6 +223,9 @@ class InvertResults:
         _check_entries(self, ("cycles", "best_cycle", "iterations", "seconds"), k)
         _check_components(self.atmosphere, k, "atmosphere")
         _check_components(self.uncertainty, k, "uncertainty")
+        for one in self.by_cycle:
+            if len(one) != k:
+                raise InvalidArgumentError(f"cycle {one.cycle}: expected {k} pixels, found {len(one)}")
 
     def __len__(self) -> int:
         return len(self.status)
@@ -227,6 +280,8 @@ class SynthesizeRequest:
     stray_light_profile : ndarray (4, n_wavelength) float32 or None
     hydrostatic : bool
         Recompute the electron pressure from the top gas pressure, even where it is given.
+    position : ndarray (n, 2) float64 or None
+        As in `InvertRequest`.
     """
 
     engine: str
@@ -237,6 +292,7 @@ class SynthesizeRequest:
     mu: Floats | None = None
     stray_light_profile: npt.NDArray[np.float32] | None = None
     hydrostatic: bool = False
+    position: Floats | None = None
 
     def __post_init__(self) -> None:
         if len(self.atmosphere) not in (1, 2):
@@ -247,6 +303,7 @@ class SynthesizeRequest:
         _check_components(self.atmosphere, n_pixel, "atmosphere")
         object.__setattr__(self, "pixel", _check_pixels(self.pixel, n_pixel))
         object.__setattr__(self, "mu", _check_mu(self.mu, n_pixel))
+        object.__setattr__(self, "position", _check_position(self.position, n_pixel))
         object.__setattr__(self, "wavelength", np.ascontiguousarray(self.wavelength, dtype=np.float64))
         self.plan.region_slices(self.wavelength)
         profile = _check_profile(self.stray_light_profile, self.wavelength.size)

@@ -20,6 +20,7 @@ from stokeswarm.contract.codec import (
 )
 from stokeswarm.contract.inference import ModelInfo, Prediction
 from stokeswarm.contract.inversion import (
+    CycleResults,
     EngineInfo,
     InvertRequest,
     InvertResults,
@@ -51,6 +52,8 @@ def invert_request_to_proto(request: InvertRequest) -> inversion_pb2.InvertReque
         stray_light_profile=_array_or_none(request.stray_light_profile),
         cycles=request.cycles,
         seed=request.seed,
+        position=_array_or_none(request.position),
+        all_cycles=request.all_cycles,
     )
 
 
@@ -74,6 +77,8 @@ def invert_request_from_proto(message: inversion_pb2.InvertRequest) -> InvertReq
         ),
         cycles=tuple(message.cycles),
         seed=message.seed,
+        position=optional_array(message.position, "position", dtype=np.float64, shape=(None, 2)),
+        all_cycles=message.all_cycles,
     )
 
 
@@ -93,6 +98,15 @@ def invert_results_to_proto(results: InvertResults) -> inversion_pb2.InvertResul
         best_cycle=to_array(results.best_cycle),
         iterations=to_array(results.iterations),
         seconds=to_array(results.seconds),
+        by_cycle=[
+            inversion_pb2.CycleResults(
+                cycle=one.cycle,
+                atmosphere=[atmosphere_to_proto(a) for a in one.atmosphere],
+                fit=to_array(one.fit),
+                chi2=to_array(one.chi2),
+            )
+            for one in results.by_cycle
+        ],
     )
 
 
@@ -121,6 +135,15 @@ def invert_results_from_proto(message: inversion_pb2.InvertResults) -> InvertRes
         best_cycle=from_array(message.best_cycle, "best_cycle", dtype=np.int32, shape=one),
         iterations=from_array(message.iterations, "iterations", dtype=np.int32, shape=one),
         seconds=from_array(message.seconds, "seconds", dtype=np.float64, shape=one),
+        by_cycle=tuple(
+            CycleResults(
+                cycle=part.cycle,
+                atmosphere=_atmospheres(part.atmosphere, f"by_cycle[{part.cycle}]"),
+                fit=from_array(part.fit, "fit", dtype=np.float32, shape=(k, 4, None)),
+                chi2=from_array(part.chi2, "chi2", dtype=np.float64, shape=one),
+            )
+            for part in message.by_cycle
+        ),
     )
 
 
@@ -135,6 +158,7 @@ def synthesize_request_to_proto(request: SynthesizeRequest) -> inversion_pb2.Syn
         mu=_array_or_none(request.mu),
         stray_light_profile=_array_or_none(request.stray_light_profile),
         hydrostatic=request.hydrostatic,
+        position=_array_or_none(request.position),
     )
 
 
@@ -153,6 +177,7 @@ def synthesize_request_from_proto(message: inversion_pb2.SynthesizeRequest) -> S
             message.stray_light_profile, "stray_light_profile", dtype=np.float32
         ),
         hydrostatic=message.hydrostatic,
+        position=optional_array(message.position, "position", dtype=np.float64, shape=(None, 2)),
     )
 
 

@@ -16,6 +16,7 @@ import numpy.typing as npt
 
 from stokeswarm.contract.abundances import N_ELEMENTS, abundance_table, atomic_number
 from stokeswarm.contract.errors import PlanError, SpectraError
+from stokeswarm.contract.options import AtomModel, check_models, check_options
 from stokeswarm.contract.spectra import check_wavelength
 from stokeswarm.contract.status import ContinuumReference
 
@@ -272,6 +273,12 @@ class Plan:
     pixel_timeout : float
         Wall seconds.
     reference : ContinuumReference
+    options : mapping of str to str
+        ``family.key`` → value, what one engine alone understands; see `stokeswarm.contract.options`.
+    atoms, molecules : tuple of AtomModel
+        Models of a non-LTE engine; empty = the engine's own set.
+    vacuum : bool
+        Every wavelength of this plan and of its spectra is one in vacuum, not in air.
     """
 
     name: str
@@ -292,6 +299,10 @@ class Plan:
     limits: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     pixel_timeout: float = 300.0
     reference: ContinuumReference = ContinuumReference.LOCAL_QUIET_SUN
+    options: Mapping[str, str] = field(default_factory=dict)
+    atoms: tuple[AtomModel, ...] = ()
+    molecules: tuple[AtomModel, ...] = ()
+    vacuum: bool = False
 
     def __post_init__(self) -> None:
         if not self.name or len(self.name) > MAX_NAME:
@@ -310,6 +321,9 @@ class Plan:
             raise PlanError("plan: every cycle needs the same number of components")
         self._check_numbers()
         self._check_nodes()
+        check_options(self.options)
+        check_models(self.atoms, "atoms")
+        check_models(self.molecules, "molecules")
 
     def _check_numbers(self) -> None:
         if len(self.abundances) != N_ELEMENTS:

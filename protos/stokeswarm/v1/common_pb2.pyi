@@ -202,8 +202,25 @@ class Limits(_message.Message):
     upper: float
     def __init__(self, quantity: _Optional[str] = ..., lower: _Optional[float] = ..., upper: _Optional[float] = ...) -> None: ...
 
+class AtomModel(_message.Message):
+    __slots__ = ("name", "active", "start")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    ACTIVE_FIELD_NUMBER: _ClassVar[int]
+    START_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    active: bool
+    start: str
+    def __init__(self, name: _Optional[str] = ..., active: _Optional[bool] = ..., start: _Optional[str] = ...) -> None: ...
+
 class Plan(_message.Message):
-    __slots__ = ("name", "regions", "abundances", "cycles", "noise", "mu", "depth_bottom", "depth_top", "depth_step", "top_gas_pressure", "svd_tolerance", "initial_damping", "max_iterations", "limits", "pixel_timeout", "reference")
+    __slots__ = ("name", "regions", "abundances", "cycles", "noise", "mu", "depth_bottom", "depth_top", "depth_step", "top_gas_pressure", "svd_tolerance", "initial_damping", "max_iterations", "limits", "pixel_timeout", "reference", "options", "atoms", "molecules", "vacuum")
+    class OptionsEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: str
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
     NAME_FIELD_NUMBER: _ClassVar[int]
     REGIONS_FIELD_NUMBER: _ClassVar[int]
     ABUNDANCES_FIELD_NUMBER: _ClassVar[int]
@@ -220,6 +237,10 @@ class Plan(_message.Message):
     LIMITS_FIELD_NUMBER: _ClassVar[int]
     PIXEL_TIMEOUT_FIELD_NUMBER: _ClassVar[int]
     REFERENCE_FIELD_NUMBER: _ClassVar[int]
+    OPTIONS_FIELD_NUMBER: _ClassVar[int]
+    ATOMS_FIELD_NUMBER: _ClassVar[int]
+    MOLECULES_FIELD_NUMBER: _ClassVar[int]
+    VACUUM_FIELD_NUMBER: _ClassVar[int]
     name: str
     regions: _containers.RepeatedCompositeFieldContainer[Region]
     abundances: _containers.RepeatedScalarFieldContainer[float]
@@ -236,4 +257,8 @@ class Plan(_message.Message):
     limits: _containers.RepeatedCompositeFieldContainer[Limits]
     pixel_timeout: float
     reference: ContinuumReference
-    def __init__(self, name: _Optional[str] = ..., regions: _Optional[_Iterable[_Union[Region, _Mapping]]] = ..., abundances: _Optional[_Iterable[float]] = ..., cycles: _Optional[_Iterable[_Union[Cycle, _Mapping]]] = ..., noise: _Optional[_Iterable[float]] = ..., mu: _Optional[float] = ..., depth_bottom: _Optional[float] = ..., depth_top: _Optional[float] = ..., depth_step: _Optional[float] = ..., top_gas_pressure: _Optional[_Iterable[float]] = ..., svd_tolerance: _Optional[float] = ..., initial_damping: _Optional[float] = ..., max_iterations: _Optional[int] = ..., limits: _Optional[_Iterable[_Union[Limits, _Mapping]]] = ..., pixel_timeout: _Optional[float] = ..., reference: _Optional[_Union[ContinuumReference, str]] = ...) -> None: ...
+    options: _containers.ScalarMap[str, str]
+    atoms: _containers.RepeatedCompositeFieldContainer[AtomModel]
+    molecules: _containers.RepeatedCompositeFieldContainer[AtomModel]
+    vacuum: bool
+    def __init__(self, name: _Optional[str] = ..., regions: _Optional[_Iterable[_Union[Region, _Mapping]]] = ..., abundances: _Optional[_Iterable[float]] = ..., cycles: _Optional[_Iterable[_Union[Cycle, _Mapping]]] = ..., noise: _Optional[_Iterable[float]] = ..., mu: _Optional[float] = ..., depth_bottom: _Optional[float] = ..., depth_top: _Optional[float] = ..., depth_step: _Optional[float] = ..., top_gas_pressure: _Optional[_Iterable[float]] = ..., svd_tolerance: _Optional[float] = ..., initial_damping: _Optional[float] = ..., max_iterations: _Optional[int] = ..., limits: _Optional[_Iterable[_Union[Limits, _Mapping]]] = ..., pixel_timeout: _Optional[float] = ..., reference: _Optional[_Union[ContinuumReference, str]] = ..., options: _Optional[_Mapping[str, str]] = ..., atoms: _Optional[_Iterable[_Union[AtomModel, _Mapping]]] = ..., molecules: _Optional[_Iterable[_Union[AtomModel, _Mapping]]] = ..., vacuum: _Optional[bool] = ...) -> None: ...

@@ -40,7 +40,7 @@ class Engine(_message.Message):
     def __init__(self, name: _Optional[str] = ..., version: _Optional[str] = ..., digest: _Optional[str] = ..., available: _Optional[bool] = ..., message: _Optional[str] = ..., inverts: _Optional[bool] = ..., synthesizes: _Optional[bool] = ..., responds: _Optional[bool] = ..., slots: _Optional[int] = ...) -> None: ...
 
 class InvertRequest(_message.Message):
-    __slots__ = ("engine", "plan", "spectra", "pixel", "start", "mu", "stray_light_profile", "cycles", "seed")
+    __slots__ = ("engine", "plan", "spectra", "pixel", "start", "mu", "stray_light_profile", "cycles", "seed", "position", "all_cycles")
     ENGINE_FIELD_NUMBER: _ClassVar[int]
     PLAN_FIELD_NUMBER: _ClassVar[int]
     SPECTRA_FIELD_NUMBER: _ClassVar[int]
@@ -50,6 +50,8 @@ class InvertRequest(_message.Message):
     STRAY_LIGHT_PROFILE_FIELD_NUMBER: _ClassVar[int]
     CYCLES_FIELD_NUMBER: _ClassVar[int]
     SEED_FIELD_NUMBER: _ClassVar[int]
+    POSITION_FIELD_NUMBER: _ClassVar[int]
+    ALL_CYCLES_FIELD_NUMBER: _ClassVar[int]
     engine: str
     plan: _common_pb2.Plan
     spectra: _common_pb2.Spectra
@@ -59,7 +61,9 @@ class InvertRequest(_message.Message):
     stray_light_profile: _common_pb2.Array
     cycles: _containers.RepeatedScalarFieldContainer[int]
     seed: int
-    def __init__(self, engine: _Optional[str] = ..., plan: _Optional[_Union[_common_pb2.Plan, _Mapping]] = ..., spectra: _Optional[_Union[_common_pb2.Spectra, _Mapping]] = ..., pixel: _Optional[_Union[_common_pb2.Array, _Mapping]] = ..., start: _Optional[_Iterable[_Union[_common_pb2.Atmosphere, _Mapping]]] = ..., mu: _Optional[_Union[_common_pb2.Array, _Mapping]] = ..., stray_light_profile: _Optional[_Union[_common_pb2.Array, _Mapping]] = ..., cycles: _Optional[_Iterable[int]] = ..., seed: _Optional[int] = ...) -> None: ...
+    position: _common_pb2.Array
+    all_cycles: bool
+    def __init__(self, engine: _Optional[str] = ..., plan: _Optional[_Union[_common_pb2.Plan, _Mapping]] = ..., spectra: _Optional[_Union[_common_pb2.Spectra, _Mapping]] = ..., pixel: _Optional[_Union[_common_pb2.Array, _Mapping]] = ..., start: _Optional[_Iterable[_Union[_common_pb2.Atmosphere, _Mapping]]] = ..., mu: _Optional[_Union[_common_pb2.Array, _Mapping]] = ..., stray_light_profile: _Optional[_Union[_common_pb2.Array, _Mapping]] = ..., cycles: _Optional[_Iterable[int]] = ..., seed: _Optional[int] = ..., position: _Optional[_Union[_common_pb2.Array, _Mapping]] = ..., all_cycles: _Optional[bool] = ...) -> None: ...
 
 class InvertEvent(_message.Message):
     __slots__ = ("results", "heartbeat")
@@ -69,8 +73,20 @@ class InvertEvent(_message.Message):
     heartbeat: Heartbeat
     def __init__(self, results: _Optional[_Union[InvertResults, _Mapping]] = ..., heartbeat: _Optional[_Union[Heartbeat, _Mapping]] = ...) -> None: ...
 
+class CycleResults(_message.Message):
+    __slots__ = ("cycle", "atmosphere", "fit", "chi2")
+    CYCLE_FIELD_NUMBER: _ClassVar[int]
+    ATMOSPHERE_FIELD_NUMBER: _ClassVar[int]
+    FIT_FIELD_NUMBER: _ClassVar[int]
+    CHI2_FIELD_NUMBER: _ClassVar[int]
+    cycle: int
+    atmosphere: _containers.RepeatedCompositeFieldContainer[_common_pb2.Atmosphere]
+    fit: _common_pb2.Array
+    chi2: _common_pb2.Array
+    def __init__(self, cycle: _Optional[int] = ..., atmosphere: _Optional[_Iterable[_Union[_common_pb2.Atmosphere, _Mapping]]] = ..., fit: _Optional[_Union[_common_pb2.Array, _Mapping]] = ..., chi2: _Optional[_Union[_common_pb2.Array, _Mapping]] = ...) -> None: ...
+
 class InvertResults(_message.Message):
-    __slots__ = ("pixel", "status", "message", "atmosphere", "uncertainty", "fit", "chi2", "chi2_stokes", "chi2_engine", "cycles", "best_cycle", "iterations", "seconds")
+    __slots__ = ("pixel", "status", "message", "atmosphere", "uncertainty", "fit", "chi2", "chi2_stokes", "chi2_engine", "cycles", "best_cycle", "iterations", "seconds", "by_cycle")
     PIXEL_FIELD_NUMBER: _ClassVar[int]
     STATUS_FIELD_NUMBER: _ClassVar[int]
     MESSAGE_FIELD_NUMBER: _ClassVar[int]
@@ -84,6 +100,7 @@ class InvertResults(_message.Message):
     BEST_CYCLE_FIELD_NUMBER: _ClassVar[int]
     ITERATIONS_FIELD_NUMBER: _ClassVar[int]
     SECONDS_FIELD_NUMBER: _ClassVar[int]
+    BY_CYCLE_FIELD_NUMBER: _ClassVar[int]
     pixel: _common_pb2.Array
     status: _containers.RepeatedScalarFieldContainer[_common_pb2.PixelStatus]
     message: _containers.RepeatedScalarFieldContainer[str]
@@ -97,7 +114,8 @@ class InvertResults(_message.Message):
     best_cycle: _common_pb2.Array
     iterations: _common_pb2.Array
     seconds: _common_pb2.Array
-    def __init__(self, pixel: _Optional[_Union[_common_pb2.Array, _Mapping]] = ..., status: _Optional[_Iterable[_Union[_common_pb2.PixelStatus, str]]] = ..., message: _Optional[_Iterable[str]] = ..., atmosphere: _Optional[_Iterable[_Union[_common_pb2.Atmosphere, _Mapping]]] = ..., uncertainty: _Optional[_Iterable[_Union[_common_pb2.Atmosphere, _Mapping]]] = ..., fit: _Optional[_Union[_common_pb2.Array, _Mapping]] = ..., chi2: _Optional[_Union[_common_pb2.Array, _Mapping]] = ..., chi2_stokes: _Optional[_Union[_common_pb2.Array, _Mapping]] = ..., chi2_engine: _Optional[_Union[_common_pb2.Array, _Mapping]] = ..., cycles: _Optional[_Union[_common_pb2.Array, _Mapping]] = ..., best_cycle: _Optional[_Union[_common_pb2.Array, _Mapping]] = ..., iterations: _Optional[_Union[_common_pb2.Array, _Mapping]] = ..., seconds: _Optional[_Union[_common_pb2.Array, _Mapping]] = ...) -> None: ...
+    by_cycle: _containers.RepeatedCompositeFieldContainer[CycleResults]
+    def __init__(self, pixel: _Optional[_Union[_common_pb2.Array, _Mapping]] = ..., status: _Optional[_Iterable[_Union[_common_pb2.PixelStatus, str]]] = ..., message: _Optional[_Iterable[str]] = ..., atmosphere: _Optional[_Iterable[_Union[_common_pb2.Atmosphere, _Mapping]]] = ..., uncertainty: _Optional[_Iterable[_Union[_common_pb2.Atmosphere, _Mapping]]] = ..., fit: _Optional[_Union[_common_pb2.Array, _Mapping]] = ..., chi2: _Optional[_Union[_common_pb2.Array, _Mapping]] = ..., chi2_stokes: _Optional[_Union[_common_pb2.Array, _Mapping]] = ..., chi2_engine: _Optional[_Union[_common_pb2.Array, _Mapping]] = ..., cycles: _Optional[_Union[_common_pb2.Array, _Mapping]] = ..., best_cycle: _Optional[_Union[_common_pb2.Array, _Mapping]] = ..., iterations: _Optional[_Union[_common_pb2.Array, _Mapping]] = ..., seconds: _Optional[_Union[_common_pb2.Array, _Mapping]] = ..., by_cycle: _Optional[_Iterable[_Union[CycleResults, _Mapping]]] = ...) -> None: ...
 
 class Heartbeat(_message.Message):
     __slots__ = ("done", "total", "queued")
@@ -110,7 +128,7 @@ class Heartbeat(_message.Message):
     def __init__(self, done: _Optional[int] = ..., total: _Optional[int] = ..., queued: _Optional[int] = ...) -> None: ...
 
 class SynthesizeRequest(_message.Message):
-    __slots__ = ("engine", "plan", "wavelength", "pixel", "atmosphere", "mu", "stray_light_profile", "hydrostatic")
+    __slots__ = ("engine", "plan", "wavelength", "pixel", "atmosphere", "mu", "stray_light_profile", "hydrostatic", "position")
     ENGINE_FIELD_NUMBER: _ClassVar[int]
     PLAN_FIELD_NUMBER: _ClassVar[int]
     WAVELENGTH_FIELD_NUMBER: _ClassVar[int]
@@ -119,6 +137,7 @@ class SynthesizeRequest(_message.Message):
     MU_FIELD_NUMBER: _ClassVar[int]
     STRAY_LIGHT_PROFILE_FIELD_NUMBER: _ClassVar[int]
     HYDROSTATIC_FIELD_NUMBER: _ClassVar[int]
+    POSITION_FIELD_NUMBER: _ClassVar[int]
     engine: str
     plan: _common_pb2.Plan
     wavelength: _common_pb2.Array
@@ -127,7 +146,8 @@ class SynthesizeRequest(_message.Message):
     mu: _common_pb2.Array
     stray_light_profile: _common_pb2.Array
     hydrostatic: bool
-    def __init__(self, engine: _Optional[str] = ..., plan: _Optional[_Union[_common_pb2.Plan, _Mapping]] = ..., wavelength: _Optional[_Union[_common_pb2.Array, _Mapping]] = ..., pixel: _Optional[_Union[_common_pb2.Array, _Mapping]] = ..., atmosphere: _Optional[_Iterable[_Union[_common_pb2.Atmosphere, _Mapping]]] = ..., mu: _Optional[_Union[_common_pb2.Array, _Mapping]] = ..., stray_light_profile: _Optional[_Union[_common_pb2.Array, _Mapping]] = ..., hydrostatic: _Optional[bool] = ...) -> None: ...
+    position: _common_pb2.Array
+    def __init__(self, engine: _Optional[str] = ..., plan: _Optional[_Union[_common_pb2.Plan, _Mapping]] = ..., wavelength: _Optional[_Union[_common_pb2.Array, _Mapping]] = ..., pixel: _Optional[_Union[_common_pb2.Array, _Mapping]] = ..., atmosphere: _Optional[_Iterable[_Union[_common_pb2.Atmosphere, _Mapping]]] = ..., mu: _Optional[_Union[_common_pb2.Array, _Mapping]] = ..., stray_light_profile: _Optional[_Union[_common_pb2.Array, _Mapping]] = ..., hydrostatic: _Optional[bool] = ..., position: _Optional[_Union[_common_pb2.Array, _Mapping]] = ...) -> None: ...
 
 class SynthesizeEvent(_message.Message):
     __slots__ = ("results", "heartbeat")
