@@ -23,6 +23,7 @@ from stokeswarm.contract.errors import InvalidArgumentError, PlanError, SpectraE
 from stokeswarm.contract.inference import ModelInfo, Prediction
 from stokeswarm.contract.instrument import FE_6301, FE_6302, gaussian_psf, hinode_sp
 from stokeswarm.contract.inversion import (
+    CycleResults,
     EngineInfo,
     InvertRequest,
     InvertResults,
@@ -31,6 +32,7 @@ from stokeswarm.contract.inversion import (
     SynthesizeRequest,
     SynthesizeResults,
 )
+from stokeswarm.contract.options import STARTS, AtomModel
 from stokeswarm.contract.plan import (
     DEFAULT_LIMITS,
     MAX_WAVELENGTHS,
@@ -112,7 +114,9 @@ def regions(draw: st.DrawFn, start: float) -> Region:
     step = draw(st.just(0.0) | between(0.005, 0.1))
     psf = gaussian_psf(draw(between(5, 100)), 2.5, draw(names)) if draw(st.booleans()) else None
     chosen = tuple(draw(st.lists(lines(), min_size=1, max_size=3)))
-    return Region(draw(names), chosen, start, start + draw(between(0.5, 2)), step, psf)
+    stop = start + draw(between(0.5, 2))
+    inside = st.lists(between(start, stop), max_size=6, unique=True).map(lambda found: tuple(sorted(found)))
+    return Region(draw(names), chosen, start, stop, step, psf, draw(inside) if not step else ())
 
 
 @st.composite
@@ -126,6 +130,16 @@ def cycles(draw: st.DrawFn, n_component: int) -> Cycle:
     weights = draw(st.tuples(*[between(0.1, 10)] * 4))
     flags = {name: draw(st.booleans()) for name in ("filling_factor", "stray_light", "automatic")}
     return Cycle(tuple(components), weights=weights, **flags)
+
+
+OPTION_KEYS = st.from_regex(r"(sir|desire|rh)\.[A-Za-z][A-Za-z0-9_]{0,9}", fullmatch=True)
+OPTION_VALUES = st.from_regex(r"[A-Za-z0-9_.+-]{1,12}", fullmatch=True)
+MODELS = st.builds(
+    AtomModel,
+    st.from_regex(r"[A-Z][A-Za-z0-9_+-]{0,9}", fullmatch=True),
+    st.booleans(),
+    st.sampled_from(STARTS),
+)
 
 
 @st.composite
@@ -150,6 +164,10 @@ def plans(draw: st.DrawFn) -> Plan:
         limits=limits,
         pixel_timeout=draw(between(0.1, 1e4)),
         reference=draw(st.sampled_from(ContinuumReference)),
+        options=draw(st.dictionaries(OPTION_KEYS, OPTION_VALUES, max_size=5)),
+        atoms=tuple(draw(st.lists(MODELS, max_size=3, unique_by=lambda model: model.name))),
+        molecules=tuple(draw(st.lists(MODELS, max_size=2, unique_by=lambda model: model.name))),
+        vacuum=draw(st.booleans()),
     )
 
 
@@ -223,6 +241,8 @@ def invert_requests(draw: st.DrawFn) -> InvertRequest:
         stray_light_profile=profile,
         cycles=draw(st.sampled_from([(), (0,), (1,), (0, 1)])),
         seed=draw(st.integers(0, 2**64 - 1)),
+        position=np.full((n_pixel, 2), 0.25) if draw(st.booleans()) else None,
+        all_cycles=draw(st.booleans()),
     )
 
 
@@ -256,6 +276,12 @@ def invert_results(draw: st.DrawFn) -> InvertResults:
         uncertainty=(draw(atmospheres(k)),),
         fit=draw(floats(k, 4, 6, dtype=np.float32)),
         chi2_stokes=draw(floats(k, 4)),
+        by_cycle=tuple(
+            CycleResults(
+                cycle, (draw(atmospheres(k)),), draw(floats(k, 4, 6, dtype=np.float32)), draw(floats(k))
+            )
+            for cycle in range(draw(st.integers(0, 2)))
+        ),
     )
 
 
@@ -289,6 +315,7 @@ def synthesize_requests(draw: st.DrawFn) -> SynthesizeRequest:
         wavelength=plan.wavelength[: draw(st.integers(1, 112))],
         mu=np.full(n_pixel, 0.5) if draw(st.booleans()) else None,
         hydrostatic=draw(st.booleans()),
+        position=np.full((n_pixel, 2), -0.5) if draw(st.booleans()) else None,
     )
 
 
@@ -381,6 +408,7 @@ def predictions(draw: st.DrawFn) -> Prediction:
         novelty=draw(floats(n_pixel, dtype=np.float32)),
         status=result["status"],
         message=result["message"],
+        features=draw(floats(n_pixel, 3, dtype=np.float32)) if draw(st.booleans()) else None,
         error=draw(st.none() | atmospheres(n_pixel, optional=False)),
     )
 

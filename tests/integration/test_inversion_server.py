@@ -367,7 +367,7 @@ class Engine(scripted.ScriptedEngine):
         if sys.argv[2] == "cold":
             print("compiling", flush=True)
             threading.Event().wait()
-cli.EngineRegistry = lambda slots: EngineRegistry({"scripted": Engine}, slots)
+cli.EngineRegistry = lambda slots, only=(): EngineRegistry({"scripted": Engine}, slots)
 sys.exit(cli.main(sys.argv[3:]))
 """
 

@@ -46,6 +46,13 @@ def parser() -> argparse.ArgumentParser:
     listen.add_argument("--metrics-port", type=int, help="serve Prometheus metrics here; 0 = any free")
     work = serve.add_argument_group("work")
     work.add_argument("--slots", type=int, help="threads that invert (the cores of this process or pod)")
+    work.add_argument(
+        "--engine",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="serve this engine only; may be given again (all that are found)",
+    )
     work.add_argument("--queue", type=int, help="requests open at once (four per slot)")
     work.add_argument(
         "--heartbeat-seconds", type=float, default=5.0, help="silence before a heartbeat (%(default)s)"
@@ -64,7 +71,17 @@ def parser() -> argparse.ArgumentParser:
     )
     serve.add_argument("--log-level", default="info", choices=("debug", "info", "warning", "error"))
 
-    engines = commands.add_parser("engines", help="list the engines", description="Engines of this machine.")
+    engines = commands.add_parser(
+        "engines",
+        help="list and test the engines",
+        description="Engines of this machine: the embedded one, and the codes that STOKESWARM_SIR, "
+        "STOKESWARM_DESIRE and STOKESWARM_RH name (an executable or its folder; STOKESWARM_SIR_2015 adds "
+        "'sir-2015', and so on). Each runs a self-test of one pixel.",
+    )
+    engines.add_argument("--no-test", action="store_true", help="only list them, run nothing")
+    engines.add_argument(
+        "--engine", action="append", default=[], metavar="NAME", help="this one only; may be given again"
+    )
     engines.add_argument("--json", action="store_true", help="as JSON, for programs")
     return top
 
@@ -80,7 +97,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser().parse_args(arguments)
     try:
         if options.command == "engines":
-            return list_engines(as_json=options.json)
+            return list_engines(options.engine, as_json=options.json, test=not options.no_test)
         configure_logging(options.log_level)
         slots = available_cores() if options.slots is None else options.slots
         drain = options.drain_seconds
@@ -96,7 +113,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             exit_with_parent=options.exit_with_parent,
             stream=StreamSettings(heartbeat=options.heartbeat_seconds),
         )
-        ended = run(EngineRegistry(slots=slots), settings, slots=slots, queue=options.queue)
+        registry = EngineRegistry(slots=slots, only=options.engine)
+        ended = run(registry, settings, slots=slots, queue=options.queue)
     except StokeswarmError as error:
         print(f"stokeswarm-inversion: {error}", file=sys.stderr)
         return 1
@@ -116,11 +134,17 @@ def configure_logging(level: str) -> None:
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
 
 
-def list_engines(*, as_json: bool = False) -> int:
-    """Print the engines; the exit code is 1 where none can be used."""
+def list_engines(only: Sequence[str] = (), *, as_json: bool = False, test: bool = True) -> int:
+    """Print the engines after their self-test; the exit code is 1 where none can be used."""
     # The table gives the reason in one line; Python's handler of last resort would add a traceback.
     logging.getLogger("stokeswarm.inversion").addHandler(logging.NullHandler())
-    infos = EngineRegistry(slots=available_cores()).infos()
+    registry = EngineRegistry(slots=available_cores(), only=only)
+    try:
+        if test:
+            registry.warm_up()
+        infos = registry.infos()
+    finally:
+        registry.close()
     if as_json:
         print(json.dumps([dataclasses.asdict(info) for info in infos], indent=2))
     else:

@@ -94,3 +94,7 @@ class Engine(Protocol):
     def prepare_response(self, request: ResponseRequest) -> Job[ResponseResults]:
         """Like `prepare_inversion`, for response functions."""
         ...
+
+    def close(self) -> None:
+        """End helper processes and remove scratch folders; safe to call twice."""
+        ...

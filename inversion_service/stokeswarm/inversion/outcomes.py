@@ -16,6 +16,7 @@ import numpy.typing as npt
 from stokeswarm.contract.atmosphere import OPTIONAL, STRATIFIED, Atmosphere
 from stokeswarm.contract.errors import StokeswarmError
 from stokeswarm.contract.inversion import (
+    CycleResults,
     InvertRequest,
     InvertResults,
     ResponseRequest,
@@ -27,6 +28,8 @@ from stokeswarm.contract.spectra import invalid_reason
 from stokeswarm.contract.status import Status
 
 R = TypeVar("R", InvertResults, SynthesizeResults, ResponseResults)
+#: one set of results, or what a single cycle made
+Part = TypeVar("Part", InvertResults, SynthesizeResults, ResponseResults, CycleResults)
 AnyResults = InvertResults | SynthesizeResults | ResponseResults
 Bools = npt.NDArray[np.bool_]
 
@@ -238,6 +241,8 @@ def _take(name: str, value: Any, indices: list[int]) -> Any:
         return value[indices]
     if name in ("atmosphere", "uncertainty"):
         return tuple(atmosphere.take(indices) for atmosphere in value)
+    if name == "by_cycle":
+        return tuple(_rebuild(one, lambda inner, v: _take(inner, v, indices)) for one in value)
     if name in ("status", "message"):
         return tuple(value[i] for i in indices)
     return value
@@ -255,15 +260,18 @@ def join(parts: Sequence[R]) -> list[R]:
 
 
 def _join(parts: list[R]) -> R:
-    if len(parts) == 1:
-        return parts[0]
+    return parts[0] if len(parts) == 1 else _joined(parts)
 
+
+def _joined(parts: Sequence[Part]) -> Part:
     def joined(name: str, value: Any) -> Any:
         values = [getattr(part, name) for part in parts]
         if isinstance(value, np.ndarray):
             return np.concatenate(values)
         if name in ("atmosphere", "uncertainty"):
             return tuple(Atmosphere.concatenate(list(same)) for same in zip(*values, strict=True))
+        if name == "by_cycle":
+            return tuple(_joined(same) for same in zip(*values, strict=True))
         if name in ("status", "message"):
             return tuple(entry for entries in values for entry in entries)
         return value
@@ -271,17 +279,24 @@ def _join(parts: list[R]) -> R:
     return _rebuild(parts[0], joined)
 
 
-def _like(results: AnyResults) -> list[tuple[bytes, tuple[str, ...]]]:
-    """Depth axes and fields, equal where two results can be joined."""
-    atmospheres = [*getattr(results, "atmosphere", ()), *getattr(results, "uncertainty", ())]
-    return [(a.log_tau.tobytes(), tuple(a.arrays())) for a in atmospheres]
+def _like(results: AnyResults) -> list[object]:
+    """Depth axes, fields and cycles, equal where two results can be joined."""
+    cycles = [one.cycle for one in getattr(results, "by_cycle", ())]
+    return [cycles, *((a.log_tau.tobytes(), tuple(a.arrays())) for a in _atmospheres(results))]
+
+
+def _atmospheres(results: AnyResults | CycleResults) -> list[Atmosphere]:
+    found = [*getattr(results, "atmosphere", ()), *getattr(results, "uncertainty", ())]
+    for one in getattr(results, "by_cycle", ()):
+        found += _atmospheres(one)
+    return found
 
 
 def nbytes(results: AnyResults) -> int:
     """Bytes of the arrays, about those of the message."""
-    atmospheres = [*getattr(results, "atmosphere", ()), *getattr(results, "uncertainty", ())]
-    arrays = [array for a in atmospheres for array in a.arrays().values()]
-    arrays += [v for v in (getattr(results, f.name) for f in fields(results)) if isinstance(v, np.ndarray)]
+    arrays = [array for a in _atmospheres(results) for array in a.arrays().values()]
+    for part in (results, *getattr(results, "by_cycle", ())):
+        arrays += [v for v in (getattr(part, f.name) for f in fields(part)) if isinstance(v, np.ndarray)]
     return sum(int(array.nbytes) for array in arrays)
 
 
@@ -294,7 +309,7 @@ def split(results: R, max_bytes: int) -> list[R]:
     return [take(results, range(start, min(start + size, k))) for start in range(0, k, size)]
 
 
-def _rebuild(results: R, change: Callable[[str, Any], Any]) -> R:
+def _rebuild(results: Part, change: Callable[[str, Any], Any]) -> Part:
     values = {field.name: change(field.name, getattr(results, field.name)) for field in fields(results)}
     return replace(results, **values)
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import logging
+import os
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Final
 
-from stokeswarm.contract.errors import FailedPreconditionError, NotFoundError
+from stokeswarm.contract.errors import FailedPreconditionError, NotFoundError, StokeswarmError
 from stokeswarm.contract.inversion import EngineInfo
 from stokeswarm.inversion.engine import Engine
 
@@ -24,8 +26,73 @@ def _lte() -> Engine:
     return LteEngine()
 
 
-#: name → what makes the engine
-ENGINES: Final[Mapping[str, Factory]] = {"lte": _lte}
+def _sir(variable: str, name: str) -> Engine:
+    from stokeswarm.inversion.engines.sir.engine import SirEngine
+
+    return SirEngine(variable, name)
+
+
+def _desire(variable: str, name: str) -> Engine:
+    from stokeswarm.inversion.engines.desire.engine import DesireEngine
+
+    return DesireEngine(variable, name)
+
+
+def _rh(variable: str, name: str) -> Engine:
+    from stokeswarm.inversion.engines.rh.engine import RhEngine
+
+    return RhEngine(variable, name)
+
+
+#: external code → what makes its engine from an environment variable, and that variable's name
+EXTERNAL: Final[Mapping[str, tuple[Callable[[str, str], Engine], str]]] = {
+    "sir": (_sir, "STOKESWARM_SIR"),
+    "desire": (_desire, "STOKESWARM_DESIRE"),
+    "rh": (_rh, "STOKESWARM_RH"),
+}
+#: what a variable's name may end in that is not one more installation
+SETTINGS: Final = ("LAYOUT",)
+
+
+def engines_of(environment: Mapping[str, str]) -> dict[str, Factory]:
+    """The engines that a server's environment names.
+
+    ``lte`` always; ``sir``, ``desire`` and ``rh`` where ``STOKESWARM_SIR`` … is set; and one more for every
+    ``STOKESWARM_SIR_2015`` …, which becomes ``sir-2015``, so that installations stand side by side.
+
+    Parameters
+    ----------
+    environment : mapping
+        `os.environ`, as a rule.
+
+    Returns
+    -------
+    dict
+        Name → factory.
+    """
+    factories: dict[str, Factory] = {"lte": _lte}
+    for family, (make, prefix) in EXTERNAL.items():
+        for variable in sorted(environment):
+            suffix = variable.removeprefix(f"{prefix}_")
+            if variable == prefix:
+                name = family
+            elif suffix != variable and suffix and not suffix.endswith(SETTINGS):
+                name = f"{family}-{suffix.lower().replace('_', '-')}"
+            else:
+                continue
+            if environment[variable]:
+                factories[name] = partial(make, variable, name)
+    return factories
+
+
+def absent_engines(environment: Mapping[str, str]) -> dict[str, str]:
+    """External codes that nothing names here → what to do about it."""
+    found = engines_of(environment)
+    return {
+        family: f"not installed here: set {variable} to the executable or its folder"
+        for family, (_, variable) in EXTERNAL.items()
+        if family not in found
+    }
 
 
 class EngineRegistry:
@@ -33,18 +100,38 @@ class EngineRegistry:
 
     Parameters
     ----------
-    factories : mapping
-        Name → function that makes the engine; called once, here.
+    factories : mapping or None
+        Name → function that makes the engine; called once, here. None = those of the environment.
     slots : int
         What `EngineInfo.slots` says.
+    only : sequence of str
+        Load these alone; empty = all.
+
+    Raises
+    ------
+    NotFoundError
+        ``only`` names an engine that is not there.
     """
 
-    def __init__(self, factories: Mapping[str, Factory] = ENGINES, slots: int = 1) -> None:
+    def __init__(
+        self, factories: Mapping[str, Factory] | None = None, slots: int = 1, only: Sequence[str] = ()
+    ) -> None:
         self._slots = slots
         self._engines: dict[str, Engine] = {}
         self._infos: dict[str, EngineInfo] = {}
+        absent: dict[str, str] = {}
+        if factories is None:
+            factories, absent = engines_of(os.environ), absent_engines(os.environ)
+        for name in only:
+            if name not in factories:
+                reason = absent.get(name, f"there are {', '.join(factories)}")
+                raise NotFoundError(f"engine {name!r} is not available: {reason}")
         for name, factory in factories.items():
-            self._load(name, factory)
+            if not only or name in only:
+                self._load(name, factory)
+        if not only:
+            for name, reason in absent.items():
+                self._infos[name] = replace(_nothing(name), message=reason, slots=slots)
 
     def _load(self, name: str, factory: Factory) -> None:
         try:
@@ -57,10 +144,11 @@ class EngineRegistry:
         self._infos[name] = replace(info, name=name, slots=self._slots)
 
     def _refuse(self, name: str, error: Exception) -> None:
-        reason = f"{type(error).__name__}: {error}"
-        _LOG.error("engine %s is not available: %s", name, reason, exc_info=error)
-        nothing = EngineInfo(name, "", "", available=False, inverts=False, synthesizes=False)
-        known = self._infos.get(name, nothing)
+        reason = str(error) if isinstance(error, StokeswarmError) else f"{type(error).__name__}: {error}"
+        # what the administrator can put right needs no traceback
+        ours = isinstance(error, StokeswarmError)
+        _LOG.error("engine %s is not available: %s", name, reason, exc_info=None if ours else error)
+        known = self._infos.get(name, _nothing(name))
         self._infos[name] = replace(known, available=False, message=reason, slots=self._slots)
 
     def warm_up(self) -> None:
@@ -75,6 +163,14 @@ class EngineRegistry:
                 self._refuse(name, error)
             else:
                 _LOG.info("engine %s is warm after %.1f s", name, time.monotonic() - start)
+
+    def close(self) -> None:
+        """End what the engines hold: helper processes, scratch folders."""
+        for name, engine in self._engines.items():
+            try:
+                engine.close()
+            except Exception:  # noqa: BLE001  # the others are to be closed too
+                _LOG.exception("engine %s could not be closed", name)
 
     def infos(self) -> tuple[EngineInfo, ...]:
         """Every engine, available or not."""
@@ -100,3 +196,7 @@ class EngineRegistry:
         if not info.available:
             raise FailedPreconditionError(f"engine {name!r} is not available: {info.message}")
         return self._engines[name], info
+
+
+def _nothing(name: str) -> EngineInfo:
+    return EngineInfo(name, "", "", available=False, inverts=False, synthesizes=False)

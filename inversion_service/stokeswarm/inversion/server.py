@@ -255,6 +255,7 @@ def run(
         returned = server.stop() if wish is Wish.STOP else server.drain(wishes)
         return returned and not warming.is_alive()
     finally:
+        registry.close()
         observer.close()
 
 

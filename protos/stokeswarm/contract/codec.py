@@ -214,7 +214,13 @@ def _region_to_proto(region: plans.Region) -> pb.Region:
     if region.psf is not None:
         psf = pb.Psf(name=region.psf.name, offset=region.psf.offset, transmission=region.psf.transmission)
     return pb.Region(
-        name=region.name, lines=lines, start=region.start, stop=region.stop, step=region.step, psf=psf
+        name=region.name,
+        lines=lines,
+        start=region.start,
+        stop=region.stop,
+        step=region.step,
+        psf=psf,
+        samples=region.samples,
     )
 
 
@@ -239,7 +245,8 @@ def _region_from_proto(message: pb.Region) -> plans.Region:
     psf = None
     if message.HasField("psf"):
         psf = plans.Psf(tuple(message.psf.offset), tuple(message.psf.transmission), message.psf.name)
-    return plans.Region(message.name, lines, message.start, message.stop, message.step, psf)
+    samples = tuple(message.samples)
+    return plans.Region(message.name, lines, message.start, message.stop, message.step, psf, samples)
 
 
 def _cycle_to_proto(cycle: plans.Cycle) -> pb.Cycle:

@@ -67,6 +67,9 @@ class Prediction:
     message : tuple of str
     error : Atmosphere or None
         Predicted 1σ.
+    features : ndarray (n, n_feature) float32 or None
+        What the network's last hidden layer says of each profile: profiles alike lie close together. Only
+        where asked for.
     """
 
     model: str
@@ -77,6 +80,7 @@ class Prediction:
     status: tuple[Status, ...]
     message: tuple[str, ...]
     error: Atmosphere | None = None
+    features: npt.NDArray[np.float32] | None = None
 
     def __post_init__(self) -> None:
         n_pixel = len(self.atmosphere)
@@ -85,6 +89,10 @@ class Prediction:
         if self.error is not None and len(self.error) != n_pixel:
             raise InvalidArgumentError(
                 f"prediction: error: expected {n_pixel} pixels, found {len(self.error)}"
+            )
+        if self.features is not None and (self.features.ndim != 2 or len(self.features) != n_pixel):
+            raise InvalidArgumentError(
+                f"prediction: features: expected shape ({n_pixel}, n), found {self.features.shape}"
             )
 
     def __len__(self) -> int:

@@ -347,6 +347,7 @@ def prediction_to_proto(prediction: Prediction) -> inference_pb2.PredictResponse
         status=status_to_proto(prediction.status),
         message=prediction.message,
         error=None if prediction.error is None else atmosphere_to_proto(prediction.error),
+        features=_array_or_none(prediction.features),
     )
 
 
@@ -361,4 +362,5 @@ def prediction_from_proto(message: inference_pb2.PredictResponse) -> Prediction:
         status=status_from_proto(message.status),
         message=tuple(message.message),
         error=atmosphere_from_proto(message.error, "error") if message.HasField("error") else None,
+        features=optional_array(message.features, "features", dtype=np.float32, shape=(None, None)),
     )

@@ -142,6 +142,8 @@ class Region:
     step : float
         Å; 0 = the observation's own sampling.
     psf : Psf or None
+    samples : tuple of float
+        Å; the wavelengths themselves where they are not even, as a filtergraph's. They replace the step.
     """
 
     name: str
@@ -150,6 +152,7 @@ class Region:
     stop: float
     step: float = 0.0
     psf: Psf | None = None
+    samples: tuple[float, ...] = ()
 
     def __post_init__(self) -> None:
         if not self.lines:
@@ -164,9 +167,28 @@ class Region:
                 f"wavelengths from {self.start:g} to {self.stop:g} Å"
             )
 
+        if self.samples:
+            self._check_samples()
+
+    def _check_samples(self) -> None:
+        where = f"region {self.name!r} samples [Å]"
+        if len(self.samples) > MAX_WAVELENGTHS:
+            raise PlanError(f"{where}: {len(self.samples)} of them, at most {MAX_WAVELENGTHS}")
+        axis = np.asarray(self.samples, dtype=np.float64)
+        if self.step:
+            raise PlanError(f"{where}: given together with a step of {self.step:g} Å; leave one of them out")
+        if not (np.isfinite(axis).all() and (np.diff(axis) > 0).all()):
+            raise PlanError(f"{where}: expected finite, increasing wavelengths")
+        if axis[0] < self.start or axis[-1] > self.stop:
+            raise PlanError(
+                f"{where}: expected them within {self.start:g}–{self.stop:g}, found {axis[0]:g}–{axis[-1]:g}"
+            )
+
     @property
     def n_wavelength(self) -> int:
-        """Number of samples of the region's own grid (0 where it has no step)."""
+        """Number of samples of the region's own grid (0 where it has none)."""
+        if self.samples:
+            return len(self.samples)
         return round((self.stop - self.start) / self.step) + 1 if self.step else 0
 
     def grid(self) -> npt.NDArray[np.float64]:
@@ -175,8 +197,10 @@ class Region:
         Raises
         ------
         PlanError
-            The region has no step.
+            The region has neither samples nor a step.
         """
+        if self.samples:
+            return np.array(self.samples, dtype=np.float64)
         if not self.step:
             raise PlanError(f"region {self.name!r}: a step [Å] is needed where no observation gives the grid")
         return self.start + self.step * np.arange(self.n_wavelength, dtype=np.float64)

@@ -143,20 +143,22 @@ class Psf(_message.Message):
     def __init__(self, name: _Optional[str] = ..., offset: _Optional[_Iterable[float]] = ..., transmission: _Optional[_Iterable[float]] = ...) -> None: ...
 
 class Region(_message.Message):
-    __slots__ = ("name", "lines", "start", "stop", "step", "psf")
+    __slots__ = ("name", "lines", "start", "stop", "step", "psf", "samples")
     NAME_FIELD_NUMBER: _ClassVar[int]
     LINES_FIELD_NUMBER: _ClassVar[int]
     START_FIELD_NUMBER: _ClassVar[int]
     STOP_FIELD_NUMBER: _ClassVar[int]
     STEP_FIELD_NUMBER: _ClassVar[int]
     PSF_FIELD_NUMBER: _ClassVar[int]
+    SAMPLES_FIELD_NUMBER: _ClassVar[int]
     name: str
     lines: _containers.RepeatedCompositeFieldContainer[Line]
     start: float
     stop: float
     step: float
     psf: Psf
-    def __init__(self, name: _Optional[str] = ..., lines: _Optional[_Iterable[_Union[Line, _Mapping]]] = ..., start: _Optional[float] = ..., stop: _Optional[float] = ..., step: _Optional[float] = ..., psf: _Optional[_Union[Psf, _Mapping]] = ...) -> None: ...
+    samples: _containers.RepeatedScalarFieldContainer[float]
+    def __init__(self, name: _Optional[str] = ..., lines: _Optional[_Iterable[_Union[Line, _Mapping]]] = ..., start: _Optional[float] = ..., stop: _Optional[float] = ..., step: _Optional[float] = ..., psf: _Optional[_Union[Psf, _Mapping]] = ..., samples: _Optional[_Iterable[float]] = ...) -> None: ...
 
 class Nodes(_message.Message):
     __slots__ = ("temperature", "electron_pressure", "microturbulence", "field_strength", "velocity", "inclination", "azimuth", "macroturbulence")

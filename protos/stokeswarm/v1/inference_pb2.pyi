@@ -54,17 +54,19 @@ class Model(_message.Message):
     def __init__(self, name: _Optional[str] = ..., version: _Optional[str] = ..., digest: _Optional[str] = ..., provider: _Optional[str] = ..., ready: _Optional[bool] = ..., message: _Optional[str] = ..., wavelength: _Optional[_Union[_common_pb2.Array, _Mapping]] = ..., log_tau: _Optional[_Union[_common_pb2.Array, _Mapping]] = ..., quantities: _Optional[_Iterable[str]] = ..., reference: _Optional[_Union[_common_pb2.ContinuumReference, str]] = ..., novelty_threshold: _Optional[float] = ..., card: _Optional[str] = ...) -> None: ...
 
 class PredictRequest(_message.Message):
-    __slots__ = ("model", "version", "spectra")
+    __slots__ = ("model", "version", "spectra", "features")
     MODEL_FIELD_NUMBER: _ClassVar[int]
     VERSION_FIELD_NUMBER: _ClassVar[int]
     SPECTRA_FIELD_NUMBER: _ClassVar[int]
+    FEATURES_FIELD_NUMBER: _ClassVar[int]
     model: str
     version: str
     spectra: _common_pb2.Spectra
-    def __init__(self, model: _Optional[str] = ..., version: _Optional[str] = ..., spectra: _Optional[_Union[_common_pb2.Spectra, _Mapping]] = ...) -> None: ...
+    features: bool
+    def __init__(self, model: _Optional[str] = ..., version: _Optional[str] = ..., spectra: _Optional[_Union[_common_pb2.Spectra, _Mapping]] = ..., features: _Optional[bool] = ...) -> None: ...
 
 class PredictResponse(_message.Message):
-    __slots__ = ("model", "version", "digest", "atmosphere", "novelty", "status", "message", "error")
+    __slots__ = ("model", "version", "digest", "atmosphere", "novelty", "status", "message", "error", "features")
     MODEL_FIELD_NUMBER: _ClassVar[int]
     VERSION_FIELD_NUMBER: _ClassVar[int]
     DIGEST_FIELD_NUMBER: _ClassVar[int]
@@ -73,6 +75,7 @@ class PredictResponse(_message.Message):
     STATUS_FIELD_NUMBER: _ClassVar[int]
     MESSAGE_FIELD_NUMBER: _ClassVar[int]
     ERROR_FIELD_NUMBER: _ClassVar[int]
+    FEATURES_FIELD_NUMBER: _ClassVar[int]
     model: str
     version: str
     digest: str
@@ -81,4 +84,5 @@ class PredictResponse(_message.Message):
     status: _containers.RepeatedScalarFieldContainer[_common_pb2.PixelStatus]
     message: _containers.RepeatedScalarFieldContainer[str]
     error: _common_pb2.Atmosphere
-    def __init__(self, model: _Optional[str] = ..., version: _Optional[str] = ..., digest: _Optional[str] = ..., atmosphere: _Optional[_Union[_common_pb2.Atmosphere, _Mapping]] = ..., novelty: _Optional[_Union[_common_pb2.Array, _Mapping]] = ..., status: _Optional[_Iterable[_Union[_common_pb2.PixelStatus, str]]] = ..., message: _Optional[_Iterable[str]] = ..., error: _Optional[_Union[_common_pb2.Atmosphere, _Mapping]] = ...) -> None: ...
+    features: _common_pb2.Array
+    def __init__(self, model: _Optional[str] = ..., version: _Optional[str] = ..., digest: _Optional[str] = ..., atmosphere: _Optional[_Union[_common_pb2.Atmosphere, _Mapping]] = ..., novelty: _Optional[_Union[_common_pb2.Array, _Mapping]] = ..., status: _Optional[_Iterable[_Union[_common_pb2.PixelStatus, str]]] = ..., message: _Optional[_Iterable[str]] = ..., error: _Optional[_Union[_common_pb2.Atmosphere, _Mapping]] = ..., features: _Optional[_Union[_common_pb2.Array, _Mapping]] = ...) -> None: ...

@@ -55,6 +55,7 @@ class ScriptedEngine:
     prepare: Callable[[Any], None] = lambda request: None
     calls: list[Call] = field(default_factory=list)
     lock: threading.Lock = field(default_factory=threading.Lock)
+    closed: bool = False
 
     def info(self) -> EngineInfo:
         return EngineInfo("scripted", "1.0", "ab" * 32, available=True, responds=self.responds)
@@ -73,6 +74,9 @@ class ScriptedEngine:
     def prepare_response(self, request: ResponseRequest) -> ScriptedJob:
         self.prepare(request)
         return ScriptedJob(self, request, response_results)
+
+    def close(self) -> None:
+        self.closed = True
 
     def tries(self, pixel: int) -> list[Call]:
         with self.lock:

@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from stokeswarm.contract.inversion import CycleResults
 from stokeswarm.contract.status import Status
 from stokeswarm.inversion.outcomes import (
     InvertOutcomes,
@@ -83,3 +84,21 @@ def test_failed_pixels_hold_no_numbers_and_join_with_good_ones(scripted, name, k
     good = getattr(scripted, f"{name}_results")(request, [0], [Status.OK])
     assert len(join([good, failed])) == 1
     assert kind(request).faults(failed).keys()
+
+
+def test_what_single_cycles_made_is_cut_and_joined_with_the_rest(scripted):
+    request = scripted.invert_request(5)
+    whole = scripted.invert_results(request, range(5), [Status.OK] * 5)
+    chi2 = np.arange(5.0)
+    cycles = tuple(CycleResults(n, whole.atmosphere, whole.fit, chi2 + 10 * n) for n in range(2))
+    with_cycles = replace(whole, by_cycle=cycles)
+    assert nbytes(with_cycles) > 2 * nbytes(whole)
+    pieces = split(with_cycles, nbytes(with_cycles) // 3)
+    assert len(pieces) >= 3
+    (joined,) = join(pieces)
+    assert [one.cycle for one in joined.by_cycle] == [0, 1]
+    assert joined.by_cycle[1].chi2.tolist() == (chi2 + 10).tolist()
+    assert same(joined.by_cycle[0].fit, whole.fit)
+    assert take(with_cycles, [4, 2]).by_cycle[1].chi2.tolist() == [14.0, 12.0]
+    # pixels without them stay apart, as those on another depth axis do
+    assert len(join([with_cycles, whole])) == 2

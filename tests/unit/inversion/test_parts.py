@@ -74,7 +74,7 @@ def test_a_broken_engine_is_listed_with_its_reason(scripted):
 
 def test_engines_command(scripted, monkeypatch, capsys):
     monkeypatch.setattr(
-        cli, "EngineRegistry", lambda slots: registry.EngineRegistry({"x": scripted.ScriptedEngine})
+        cli, "EngineRegistry", lambda slots, only=(): registry.EngineRegistry({"x": scripted.ScriptedEngine})
     )
     assert cli.main(["engines", "--json"]) == 0
     (shown,) = json.loads(capsys.readouterr().out)
@@ -99,7 +99,7 @@ def test_engine_table_says_why():
     ],
 )
 def test_serve_refuses_nonsense(arguments, reason, monkeypatch, capsys):
-    monkeypatch.setattr(cli, "EngineRegistry", lambda slots: registry.EngineRegistry({}, slots))
+    monkeypatch.setattr(cli, "EngineRegistry", lambda slots, only=(): registry.EngineRegistry({}, slots))
     monkeypatch.setattr(cli, "configure_logging", lambda level: None)
     monkeypatch.setattr(Wishes, "on_signals", lambda self: None)
     assert cli.main(["serve", "--port", "0", *arguments]) == 1
@@ -165,3 +165,40 @@ def test_metrics_are_scraped(scripted, make_core):
     assert 'status="NOT_CONVERGED"} 1.0' in text
     assert "stokeswarm_inversion_requests_open 0.0" in text
     assert 'slot_pixels_total{engine="scripted",method="Invert"} 5.0' in text
+
+
+def test_an_environment_names_external_engines_and_further_installations():
+    names = registry.engines_of(
+        {
+            "STOKESWARM_SIR": "a",
+            "STOKESWARM_SIR_2015": "b",
+            "STOKESWARM_SIR_LAYOUT": "2017",
+            "STOKESWARM_RH": "",
+        }
+    )
+    assert list(names) == ["lte", "sir", "sir-2015"]
+    absent = registry.absent_engines({"STOKESWARM_SIR": "a"})
+    assert set(absent) == {"desire", "rh"}
+    assert "STOKESWARM_RH" in absent["rh"]
+
+
+def test_only_the_engines_that_are_asked_for_are_made(scripted):
+    made = []
+
+    def factory(name):
+        made.append(name)
+        return scripted.ScriptedEngine()
+
+    factories = {name: (lambda name=name: factory(name)) for name in ("a", "b")}
+    engines = registry.EngineRegistry(factories, only=("b",))
+    assert made == ["b"]
+    assert engines.available() == ("b",)
+    with pytest.raises(NotFoundError, match="'c' is not available: there are a, b"):
+        registry.EngineRegistry(factories, only=("c",))
+
+
+def test_a_registry_closes_its_engines(scripted):
+    engine = scripted.ScriptedEngine()
+    engines = registry.EngineRegistry({"x": lambda: engine})
+    engines.close()
+    assert engine.closed

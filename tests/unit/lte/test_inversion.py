@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from stokeswarm.contract.atmosphere import Atmosphere
+from stokeswarm.contract.errors import PlanError
 from stokeswarm.contract.instrument import instrument
 from stokeswarm.contract.inversion import InvertRequest, ResponseRequest, SynthesizeRequest
 from stokeswarm.contract.plan import QUANTITIES, Cycle, Nodes, Plan, Region
@@ -120,7 +121,7 @@ def test_kernels_agree_with_matrix_algebra() -> None:
     np.testing.assert_allclose(out, np.einsum("jk,jsw->ksw", functions, response), rtol=1e-12)
     operator = rng.normal(size=(5, 5))
     convolved = np.zeros_like(out)
-    kernels.convolve(out, np.ascontiguousarray(operator.T), 2, convolved)
+    kernels.convolve(out, np.ascontiguousarray(operator.T), 2, 2, convolved)
     np.testing.assert_allclose(convolved[..., 2:], out[..., 2:] @ operator.T, rtol=1e-10)
     weight, residual = rng.uniform(size=(4, 7)), rng.normal(size=(4, 7))
     curvature, gradient = np.empty((3, 3)), np.empty(3)
@@ -349,3 +350,30 @@ def test_a_pixel_out_of_time_or_cancelled_ends_as_such(plan: Plan) -> None:
     assert "300 s" in late.message[0]
     assert np.isnan(late.chi2).all()
     assert invert(request, Slot(cancelled=lambda: True)).status == (Status.NO_OUTPUT,)
+
+
+def test_every_cycle_is_returned_where_asked(plan: Plan) -> None:
+    stokes = synthesize(plan, atmosphere(plan))
+    start = atmosphere(plan, effective=5600.0, field_strength=500.0)
+    one = invert(request_for(plan, stokes, start))
+    assert one.by_cycle == ()
+    result = invert(request_for(plan, stokes, start, all_cycles=True))
+    assert [part.cycle for part in result.by_cycle] == [0, 1]
+    best = result.by_cycle[int(result.best_cycle[0])]
+    np.testing.assert_array_equal(best.fit, result.fit)
+    np.testing.assert_array_equal(best.atmosphere[0].temperature, result.atmosphere[0].temperature)
+    assert best.chi2[0] == result.chi2[0] == one.chi2[0]
+    alone = invert(request_for(plan, stokes, start, all_cycles=True, cycles=(0,)))
+    np.testing.assert_array_equal(alone.by_cycle[0].fit, result.by_cycle[0].fit)
+
+
+def test_what_the_engine_would_pass_over_is_refused(plan: Plan) -> None:
+    stokes = np.ones((1, 4, plan.wavelength.size), np.float32)
+    for changed, reason in (
+        (replace(plan, vacuum=True), "in vacuum"),
+        (replace(plan, options={"lte.speed": "11"}), "option lte.speed"),
+    ):
+        with pytest.raises(PlanError, match=reason):
+            LteEngine().prepare_inversion(request_for(changed, stokes, atmosphere(plan)))
+    other = replace(plan, options={"sir.interpolation": "linear"})
+    LteEngine().prepare_inversion(request_for(other, stokes, atmosphere(plan)))

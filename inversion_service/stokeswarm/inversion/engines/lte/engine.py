@@ -13,9 +13,10 @@ import numpy as np
 import numpy.typing as npt
 
 from stokeswarm.contract.atmosphere import Atmosphere
-from stokeswarm.contract.errors import UnsupportedError
+from stokeswarm.contract.errors import PlanError, UnsupportedError
 from stokeswarm.contract.instrument import instrument
 from stokeswarm.contract.inversion import (
+    CycleResults,
     EngineInfo,
     InvertRequest,
     InvertResults,
@@ -31,7 +32,7 @@ from stokeswarm.inversion.engines.lte import kernels
 from stokeswarm.inversion.engines.lte.evaluate import Evaluator, Model
 from stokeswarm.inversion.engines.lte.forward import Workspace
 from stokeswarm.inversion.engines.lte.invert import Outcome, PixelInverter
-from stokeswarm.inversion.engines.lte.observed import Observed
+from stokeswarm.inversion.engines.lte.observed import Fit, Observed
 from stokeswarm.inversion.engines.lte.parameters import Layout
 from stokeswarm.inversion.engines.lte.state import (
     ELECTRON_PRESSURE,
@@ -41,12 +42,11 @@ from stokeswarm.inversion.engines.lte.state import (
     component_values,
     to_atmosphere,
 )
+from stokeswarm.inversion.hydrostatic import top_gas_pressure
+from stokeswarm.inversion.merit import merit, observed_and_weight
 
 Floats = npt.NDArray[np.float64]
 
-#: gas pressure [dyn cm⁻²] of the HSRA at log τ = −4 (Gingerich et al. 1971): the boundary of an atmosphere
-#: that brings neither an electron pressure nor a top pressure
-DEFAULT_TOP_GAS_PRESSURE: Final = 868.2
 NAME: Final = "lte"
 #: message of a pixel that nobody waits for any more
 CANCELLED: Final = "cancelled"
@@ -82,15 +82,21 @@ class LteEngine:
 
     def prepare_inversion(self, request: InvertRequest) -> LteInversion:
         """Check and set up an inversion; see `stokeswarm.inversion.engine.Engine`."""
+        _check(request.plan)
         return LteInversion(request)
 
     def prepare_synthesis(self, request: SynthesizeRequest) -> LteSynthesis:
         """Check and set up a synthesis."""
+        _check(request.plan)
         return LteSynthesis(request)
 
     def prepare_response(self, request: ResponseRequest) -> LteResponse:
         """Check and set up response functions."""
+        _check(request.plan)
         return LteResponse(request)
+
+    def close(self) -> None:
+        """Nothing is held."""
 
 
 class _Workspaces:
@@ -151,11 +157,8 @@ class LteInversion:
             if outcome.fit is None:
                 continue
             fit[i] = outcome.fit.profile
-            squares = pixel.weight * (pixel.stokes - fit[i]) ** 2
             n_free = outcome.layout.n_free if outcome.layout is not None else 0
-            chi2[i] = squares.sum() / max(pixel.n_sample - n_free, 1)
-            count = np.count_nonzero(pixel.weight, axis=1)
-            chi2_stokes[i] = np.where(count > 0, squares.sum(axis=1) / np.maximum(count, 1), np.nan)
+            chi2[i], chi2_stokes[i] = merit(pixel.stokes, fit[i], pixel.weight, n_free)
         return InvertResults(
             pixel=self._request.pixel[list(rows)],
             status=tuple(o.status for o in outcomes),
@@ -170,22 +173,39 @@ class LteInversion:
             best_cycle=np.array([o.best_cycle for o in outcomes], np.int32),
             iterations=np.array([o.iterations for o in outcomes], np.int32),
             seconds=np.array(seconds),
+            by_cycle=self._by_cycle(outcomes, observed) if self._request.all_cycles else (),
         )
+
+    def _by_cycle(self, outcomes: list[Outcome], observed: list[Observed]) -> tuple[CycleResults, ...]:
+        request, log_tau = self._request, self._evaluator.log_tau
+        k, n_wavelength = len(outcomes), self._evaluator.wavelength.size
+        results = []
+        for number in request.cycles or range(len(request.plan.cycles)):
+            fit = np.full((k, 4, n_wavelength), np.nan, np.float32)
+            chi2 = np.full(k, np.nan)
+            parts = [[Atmosphere.full(1, log_tau)] * k for _ in range(request.plan.n_component)]
+            for i, (outcome, pixel) in enumerate(zip(outcomes, observed, strict=True)):
+                for cycle, made, n_free in outcome.by_cycle:
+                    if cycle != number:
+                        continue
+                    fit[i] = made.profile
+                    chi2[i] = merit(pixel.stokes, fit[i], pixel.weight, n_free)[0]
+                    for c, part in enumerate(parts):
+                        part[i] = _atmosphere(made, c, log_tau)
+            atmospheres = tuple(Atmosphere.concatenate(part) for part in parts)
+            results.append(CycleResults(number, atmospheres, fit, chi2))
+        return tuple(results)
 
     def _atmospheres(self, outcomes: list[Outcome], component: int) -> Atmosphere:
         log_tau = self._evaluator.log_tau
-        parts = []
-        for outcome in outcomes:
-            if outcome.fit is None:
-                parts.append(Atmosphere.full(1, log_tau))
-                continue
-            model = outcome.fit.model
-            parts.append(
-                to_atmosphere(
-                    log_tau, [model.components[component]], [model.fraction(component)], [model.stray_light]
-                )
-            )
-        return Atmosphere.concatenate(parts)
+        return Atmosphere.concatenate(
+            [
+                Atmosphere.full(1, log_tau)
+                if outcome.fit is None
+                else _atmosphere(outcome.fit, component, log_tau)
+                for outcome in outcomes
+            ]
+        )
 
     def _uncertainties(self, outcomes: list[Outcome], component: int) -> Atmosphere:
         log_tau = self._evaluator.log_tau
@@ -309,19 +329,38 @@ class LteResponse:
         )
 
 
+def _atmosphere(fit: Fit, component: int, log_tau: Floats) -> Atmosphere:
+    """One component of a fit, in the contract's units."""
+    model = fit.model
+    return to_atmosphere(
+        log_tau, [model.components[component]], [model.fraction(component)], [model.stray_light]
+    )
+
+
+def _check(plan: Plan) -> None:
+    """Refuse what the engine would pass over in silence.
+
+    Raises
+    ------
+    PlanError
+        Wavelengths in vacuum, or an option of this engine's family, which has none.
+    """
+    if plan.vacuum:
+        raise PlanError("the lte engine takes wavelengths in air; the plan's are in vacuum")
+    for key in plan.options:
+        if key.startswith(f"{NAME}."):
+            raise PlanError(f"option {key}: the lte engine has no options")
+
+
 def _as_double(values: npt.NDArray[np.float32] | None) -> Floats | None:
     return None if values is None else values.astype(np.float64)
 
 
 def _observed(request: InvertRequest, row: int) -> Observed:
     """Profile and weights of one pixel; missing samples get weight 0."""
-    stokes = request.spectra.stokes[row].astype(np.float64)
-    present = np.isfinite(stokes)
-    weight = np.where(present, 1.0 / np.square(np.asarray(request.plan.noise))[:, None], 0.0)
-    if request.spectra.weights is not None:
-        weight = weight * request.spectra.weights
+    stokes, weight = observed_and_weight(request, row)
     mu = request.plan.mu if request.mu is None else float(request.mu[row])
-    return Observed(np.where(present, stokes, 0.0), weight, _as_double(request.stray_light_profile), mu)
+    return Observed(stokes, weight, _as_double(request.stray_light_profile), mu)
 
 
 def _start(
@@ -350,12 +389,13 @@ def _component(
     values = component_values(atmosphere, row)
     top = values[:, -1]
     missing = not np.isfinite(values[ELECTRON_PRESSURE]).all()
-    if plan.top_gas_pressure:
-        boundary = plan.top_gas_pressure[min(number, len(plan.top_gas_pressure) - 1)]
-    elif not missing:
-        boundary = evaluator.top_gas_pressure(float(top[TEMPERATURE]), float(top[ELECTRON_PRESSURE]))
-    else:
-        boundary = DEFAULT_TOP_GAS_PRESSURE
+    boundary = top_gas_pressure(
+        plan,
+        number,
+        float(top[TEMPERATURE]),
+        float("nan") if missing else float(top[ELECTRON_PRESSURE]),
+        evaluator.mixture,
+    )
     arrays = atmosphere.arrays()
     unknown = np.full(atmosphere.n_depth, np.nan)
     component = Component(

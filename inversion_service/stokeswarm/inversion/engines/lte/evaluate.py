@@ -10,18 +10,17 @@ before they are convolved: a few tens of convolutions instead of one for every d
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
 
-from stokeswarm.contract.errors import PlanError
 from stokeswarm.contract.plan import QUANTITIES, Plan
 from stokeswarm.contract.status import ContinuumReference
 from stokeswarm.inversion.engines.lte import kernels
 from stokeswarm.inversion.engines.lte.constants import SOLAR_GRAVITY
-from stokeswarm.inversion.engines.lte.degrade import convolution_matrix, macroturbulence_matrix
+from stokeswarm.inversion.engines.lte.degrade import macroturbulence_matrix
 from stokeswarm.inversion.engines.lte.elements import mixture
-from stokeswarm.inversion.engines.lte.eos import N_STATE, PG, gas_state
 from stokeswarm.inversion.engines.lte.forward import Column, ForwardModel, Workspace, regions_of
 from stokeswarm.inversion.engines.lte.hydrostatic import hydrostatic_equilibrium, hydrostatic_response
 from stokeswarm.inversion.engines.lte.limb import limb_darkening
@@ -32,6 +31,7 @@ from stokeswarm.inversion.engines.lte.parameters import (
     macroturbulence_unit,
     units,
 )
+from stokeswarm.inversion.engines.lte.sampling import sampling
 from stokeswarm.inversion.engines.lte.state import (
     ELECTRON_PRESSURE,
     TEMPERATURE,
@@ -89,29 +89,20 @@ class Evaluator:
         self.log_tau = np.array(log_tau, dtype=np.float64)
         self.slices = plan.region_slices(wavelength)
         self.mixture = mixture(np.asarray(plan.abundances))
-        self.forward = ForwardModel(regions_of(plan, wavelength), self.mixture)
-        self._psf = [self._psf_matrix(i) for i in range(len(self.slices))]
-
-    def _psf_matrix(self, region: int) -> Floats | None:
-        psf = self.plan.regions[region].psf
-        if psf is None:
-            return None
-        axis = self.wavelength[self.slices[region]]
-        try:
-            matrix = convolution_matrix(axis, np.asarray(psf.offset), np.asarray(psf.transmission))
-        except ValueError as error:
-            raise PlanError(f"region {self.plan.regions[region].name!r}: {error}") from None
-        return np.ascontiguousarray(matrix)
+        self._samplings = [
+            sampling(region, self.wavelength[where])
+            for region, where in zip(plan.regions, self.slices, strict=True)
+        ]
+        axes = [made.axis for made in self._samplings]
+        ends = np.cumsum([0, *(axis.size for axis in axes)]).tolist()
+        #: where each region lies among the computed wavelengths
+        self._computed = [slice(a, b) for a, b in pairwise(ends)]
+        self._n_computed = ends[-1]
+        self.forward = ForwardModel(regions_of(plan, axes), self.mixture)
 
     def workspace(self) -> Workspace:
         """Scratch arrays of one slot."""
         return self.forward.workspace(self.log_tau.size)
-
-    def top_gas_pressure(self, temperature: float, electron_pressure: float) -> float:
-        """Gas pressure [dyn cm⁻²] that belongs to a temperature [K] and electron pressure [dyn cm⁻²]."""
-        state = np.empty(N_STATE)
-        gas_state(temperature, electron_pressure, self.mixture, state)
-        return float(state[PG])
 
     def in_equilibrium(self, component: Component, mu: float) -> Component:
         """The component with pressures, density and heights in hydrostatic equilibrium."""
@@ -132,10 +123,10 @@ class Evaluator:
         return replace(component, values=values, gas_pressure=pg, density=rho, height=z)
 
     def _unit(self, mu: float) -> Floats:
-        """Factor (n_wavelength,) from the HSRA disc-centre continuum to the continuum reference."""
-        unit = np.ones(self.wavelength.size)
+        """Factor (n_computed,) from the HSRA disc-centre continuum to the continuum reference."""
+        unit = np.ones(self._n_computed)
         if self._reference is ContinuumReference.LOCAL_QUIET_SUN:
-            for region, where in zip(self.plan.regions, self.slices, strict=True):
+            for region, where in zip(self.plan.regions, self._computed, strict=True):
                 unit[where] = 1.0 / limb_darkening(region.lines[0].wavelength, mu)
         return unit
 
@@ -163,7 +154,7 @@ class Evaluator:
         for c, component in enumerate(model.components):
             emergent, response = self.forward.synthesize_with_response(self._column(component), workspace)
             n_own = sum(g.functions.shape[1] for g in layout.groups if g.component == c)
-            block = np.zeros((n_own + 1, 4, n_wavelength))
+            block = np.zeros((n_own + 1, 4, self._n_computed))
             block[n_own] = emergent
             at = 0
             rows = []
@@ -257,23 +248,25 @@ class Evaluator:
         """Transposed convolution P · M of every region, and its derivative with respect to the km/s of M."""
         operators: list[Floats | None] = []
         derivatives: list[Floats | None] = []
-        for where, psf in zip(self.slices, self._psf, strict=True):
+        for made in self._samplings:
+            psf = made.operator
             if macroturbulence > 0.0:
-                matrix, slope = macroturbulence_matrix(self.wavelength[where], macroturbulence)
+                matrix, slope = macroturbulence_matrix(made.axis, macroturbulence)
                 operators.append(_transposed(psf, matrix))
                 derivatives.append(_transposed(psf, slope) if derivative else None)
             else:
                 operators.append(None if psf is None else np.ascontiguousarray(psf.T))
-                derivatives.append(np.zeros((where.stop - where.start,) * 2) if derivative else None)
+                n_out = made.axis.size if psf is None else psf.shape[0]
+                derivatives.append(np.zeros((made.axis.size, n_out)) if derivative else None)
         return operators, derivatives
 
     def _convolved(self, spectra: Floats, operators: list[Floats | None]) -> Floats:
-        out = np.empty_like(spectra)
-        for where, operator in zip(self.slices, operators, strict=True):
+        out = np.empty((*spectra.shape[:-1], self.wavelength.size))
+        for where, computed, operator in zip(self.slices, self._computed, operators, strict=True):
             if operator is None:
-                out[..., where] = spectra[..., where]
+                out[..., where] = spectra[..., computed]
             else:
-                kernels.convolve(spectra, operator, where.start, out)
+                kernels.convolve(spectra, operator, computed.start, where.start, out)
         return out
 
     @staticmethod
@@ -287,6 +280,6 @@ def _transposed(psf: Floats | None, matrix: Floats) -> Floats:
     """(psf · matrix)ᵀ, contiguous."""
     if psf is None:
         return np.ascontiguousarray(matrix.T)
-    out = np.empty_like(matrix)
+    out = np.empty((matrix.shape[1], psf.shape[0]))
     kernels.multiply(np.ascontiguousarray(matrix.T), np.ascontiguousarray(psf.T), out)
     return out

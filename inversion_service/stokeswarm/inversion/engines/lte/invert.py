@@ -46,6 +46,8 @@ class Outcome:
     iterations : int
     merit : float
         The weighted merit function of the best cycle.
+    by_cycle : tuple of (int, Fit, int)
+        Of every cycle that ran: its number, result and number of free parameters.
     """
 
     status: Status
@@ -58,6 +60,7 @@ class Outcome:
     best_cycle: int
     iterations: int
     merit: float
+    by_cycle: tuple[tuple[int, Fit, int], ...] = ()
 
 
 class PixelInverter:
@@ -77,6 +80,7 @@ class PixelInverter:
         best: Fit | None = None
         best_run: CycleRun | None = None
         best_cycle, iterations = -1, 0
+        made: list[tuple[int, Fit, int]] = []
         for number in cycles:
             cycle = plan.carried_nodes(plan.cycles[number])
             layout = Layout.of(cycle, self._evaluator.log_tau, observed.stray_light is not None)
@@ -100,6 +104,7 @@ class PixelInverter:
             if slot.out_of_time():
                 text = f"took longer than {plan.pixel_timeout:g} s"
                 return self._nothing(start, Status.TIMEOUT, text, iterations)
+            made.append((number, result, layout.n_free))
             if result.chi2 <= best.chi2:
                 best, best_run, best_cycle = result, run, number
         if best is None:
@@ -109,7 +114,7 @@ class PixelInverter:
             return self._nothing(start, Status.ENGINE_FAILED, text, iterations)
         blank = self._nothing(start, Status.OK, "", iterations)
         if best_run is None:
-            return replace(blank, fit=best, ran=cycles)
+            return replace(blank, fit=best, ran=cycles, by_cycle=tuple(made))
         sigma, scalar = uncertainty(self._evaluator, observed, best, best_run.layout, workspace)
         return Outcome(
             status=Status.NOT_CONVERGED if best_run.moving else Status.OK,
@@ -122,6 +127,7 @@ class PixelInverter:
             best_cycle=best_cycle,
             iterations=iterations,
             merit=best_run.merit,
+            by_cycle=tuple(made),
         )
 
     def _nothing(self, start: Model, status: Status, message: str, iterations: int) -> Outcome:

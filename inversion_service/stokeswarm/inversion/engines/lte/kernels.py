@@ -54,29 +54,29 @@ def multiply(left: Floats, right: Floats, out: Floats) -> None:
 
 
 @njit
-def convolve(spectra: Floats, transposed: Floats, first: int, out: Floats) -> None:
-    """Apply a region's convolution to its samples of many spectra.
+def convolve(spectra: Floats, transposed: Floats, first: int, first_out: int, out: Floats) -> None:
+    """Apply a region's convolution to many spectra.
 
     Parameters
     ----------
     spectra : ndarray (n, 4, n_wavelength)
-    transposed : ndarray (n_region, n_region)
+    transposed : ndarray (n_in, n_out)
         Transposed operator: row k is what a unit sample k becomes.
-    first : int
-        Position of the region on the wavelength axis.
-    out : ndarray (n, 4, n_wavelength)
+    first, first_out : int
+        Position of the region on the axes of `spectra` and of `out`.
+    out : ndarray (n, 4, n_wavelength_out)
         Only the region's samples are written.
     """
-    n_region = transposed.shape[0]
+    n_in, n_out = transposed.shape
     for i in range(spectra.shape[0]):
         for s in range(spectra.shape[1]):
-            for w in range(n_region):
-                out[i, s, first + w] = 0.0
-            for k in range(n_region):
+            for w in range(n_out):
+                out[i, s, first_out + w] = 0.0
+            for k in range(n_in):
                 value = spectra[i, s, first + k]
                 if value != 0.0:
-                    for w in range(n_region):
-                        out[i, s, first + w] += transposed[k, w] * value
+                    for w in range(n_out):
+                        out[i, s, first_out + w] += transposed[k, w] * value
 
 
 @njit
@@ -119,5 +119,5 @@ def warm_up() -> None:
     out = np.zeros_like(a)
     project(a, np.ones((2, 2)), out)
     multiply(np.ones((2, 2)), np.ones((2, 2)), np.ones((2, 2)))
-    convolve(a, np.eye(3), 0, out)
+    convolve(a, np.eye(3), 0, 0, out)
     normal_equations(a, a[0], a[0], np.ones((2, 2)), np.ones(2))

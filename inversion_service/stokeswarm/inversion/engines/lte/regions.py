@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -168,15 +169,15 @@ def line_of(line: Line) -> LineData:
         raise PlanError(f"{where}: {error}") from None
 
 
-def regions_of(plan: Plan, wavelength: Array) -> tuple[RegionSetup, ...]:
+def regions_of(plan: Plan, axes: Sequence[Array]) -> tuple[RegionSetup, ...]:
     """Translate the regions of a plan, sampled as given, with SIR's unit of intensity.
 
     Parameters
     ----------
     plan : Plan
         The plan.
-    wavelength : np.ndarray
-        Wavelengths of all its regions one after the other [Å], (n_wavelength,) float64.
+    axes : sequence of np.ndarray
+        Wavelengths of each of its regions [Å], float64.
 
     Returns
     -------
@@ -185,16 +186,14 @@ def regions_of(plan: Plan, wavelength: Array) -> tuple[RegionSetup, ...]:
 
     Raises
     ------
-    SpectraError
-        Where the wavelengths do not fit the plan's regions.
     PlanError
         Where a line cannot be synthesised, or the wavelengths of a region do not ascend.
     """
     setups = []
-    for region, where in zip(plan.regions, plan.region_slices(wavelength), strict=True):
+    for region, axis in zip(plan.regions, axes, strict=True):
         lines = tuple(line_of(line) for line in region.lines)
         try:
-            setups.append(RegionSetup(wavelength[where], lines, hsra_continuum(lines[0].wavelength_A)))
+            setups.append(RegionSetup(axis, lines, hsra_continuum(lines[0].wavelength_A)))
         except ValueError as error:
             raise PlanError(f"region {region.name!r}: {error}") from None
     return tuple(setups)

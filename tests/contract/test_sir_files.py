@@ -8,7 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stokeswarm.client.sir_files import (
+from stokeswarm.client.sources import load
+from stokeswarm.contract.abundances import abundance_table
+from stokeswarm.contract.errors import InvalidArgumentError, NotFoundError
+from stokeswarm.contract.instrument import hinode_sp
+from stokeswarm.contract.plan import Plan
+from stokeswarm.contract.sir_files import (
     GridRow,
     Profile,
     SirFileError,
@@ -19,7 +24,6 @@ from stokeswarm.client.sir_files import (
     format_profile,
     format_psf,
     grid_regions,
-    load,
     parse_abundances,
     parse_grid,
     parse_lines,
@@ -28,10 +32,6 @@ from stokeswarm.client.sir_files import (
     parse_psf,
     profile_from_spectra,
 )
-from stokeswarm.contract.abundances import abundance_table
-from stokeswarm.contract.errors import InvalidArgumentError, NotFoundError
-from stokeswarm.contract.instrument import hinode_sp
-from stokeswarm.contract.plan import Plan
 
 LINE = "  1=FE 1 6301.5012    1.0  3.654  -0.75   5P 2.0- 5D 2.0  0.243  2.3520e-14"
 
