@@ -83,6 +83,9 @@ class InversionServicer(inversion_pb2_grpc.InversionServiceServicer):  # type: i
         task = self._core.respond(messages.response_request_from_proto(request))
         yield from self._stream(task, context, pb.ResponseFunctionsEvent, messages.response_results_to_proto)
 
+    def _beat(self, task: Task[Any]) -> pb.Heartbeat:
+        return pb.Heartbeat(done=task.done, total=task.total, queued=self._core.pool.ahead_of(task))
+
     def _stream(
         self,
         task: Task[R],
@@ -96,6 +99,9 @@ class InversionServicer(inversion_pb2_grpc.InversionServiceServicer):  # type: i
             # Called when the RPC ends in any way: finished, cancelled, past its deadline, connection lost.
             if not context.add_callback(task.cancel):
                 return
+            # At once: gRPC then takes the call as begun, and tells the client should this server die. Until
+            # then it repeats the call by itself, silently, for as long as the client waits.
+            yield event(heartbeat=self._beat(task))
             last_message = time.monotonic()
             while True:
                 parts = task.collect(
@@ -106,10 +112,7 @@ class InversionServicer(inversion_pb2_grpc.InversionServiceServicer):  # type: i
                 if parts is None:
                     return
                 if not parts:
-                    beat = pb.Heartbeat(
-                        done=task.done, total=task.total, queued=self._core.pool.ahead_of(task)
-                    )
-                    yield event(heartbeat=beat)
+                    yield event(heartbeat=self._beat(task))
                     self._core.pool.check(task)
                 for joined in join(parts):
                     for results in split(joined, settings.message_bytes):

@@ -12,9 +12,9 @@ import numpy.typing as npt
 import pytest
 
 from stokeswarm.contract.abundances import atomic_number
+from stokeswarm.contract.hsra import hsra_continuum
 from stokeswarm.inversion.engines.lte.elements import Mixture, mixture
 from stokeswarm.inversion.engines.lte.forward import Column, ForwardModel, LineData, RegionSetup
-from stokeswarm.inversion.engines.lte.hsra import hsra_continuum
 from stokeswarm.inversion.engines.lte.terms import measured_lande_factors, parse_transition
 from stokeswarm.inversion.engines.lte.zeeman import zeeman_pattern
 

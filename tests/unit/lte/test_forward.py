@@ -7,10 +7,10 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 
+from stokeswarm.contract.hsra import hsra_continuum
 from stokeswarm.inversion.engines.lte import absorption
 from stokeswarm.inversion.engines.lte.elements import mixture
 from stokeswarm.inversion.engines.lte.forward import Column, ForwardModel, LineData, RegionSetup
-from stokeswarm.inversion.engines.lte.hsra import hsra_continuum
 from stokeswarm.inversion.engines.lte.terms import parse_transition
 from stokeswarm.inversion.engines.lte.zeeman import pattern_of_terms, triplet
 

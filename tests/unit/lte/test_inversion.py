@@ -12,13 +12,13 @@ from stokeswarm.contract.atmosphere import Atmosphere
 from stokeswarm.contract.errors import PlanError
 from stokeswarm.contract.instrument import instrument
 from stokeswarm.contract.inversion import InvertRequest, ResponseRequest, SynthesizeRequest
+from stokeswarm.contract.limb import limb_darkening
 from stokeswarm.contract.plan import QUANTITIES, Cycle, Nodes, Plan, Region
 from stokeswarm.contract.spectra import Spectra
 from stokeswarm.contract.status import ContinuumReference, Status
 from stokeswarm.inversion.engine import Slot
 from stokeswarm.inversion.engines.lte import kernels, marquardt
 from stokeswarm.inversion.engines.lte.engine import LteEngine
-from stokeswarm.inversion.engines.lte.limb import limb_darkening
 from stokeswarm.inversion.engines.lte.nodes import interpolation_matrix
 from stokeswarm.inversion.engines.lte.parameters import change_of, units
 from stokeswarm.inversion.engines.lte.state import MICROTURBULENCE, Component

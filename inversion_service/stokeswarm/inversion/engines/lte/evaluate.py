@@ -15,6 +15,7 @@ from itertools import pairwise
 import numpy as np
 import numpy.typing as npt
 
+from stokeswarm.contract.limb import limb_darkening
 from stokeswarm.contract.plan import QUANTITIES, Plan
 from stokeswarm.contract.status import ContinuumReference
 from stokeswarm.inversion.engines.lte import kernels
@@ -23,7 +24,6 @@ from stokeswarm.inversion.engines.lte.degrade import macroturbulence_matrix
 from stokeswarm.inversion.engines.lte.elements import mixture
 from stokeswarm.inversion.engines.lte.forward import Column, ForwardModel, Workspace, regions_of
 from stokeswarm.inversion.engines.lte.hydrostatic import hydrostatic_equilibrium, hydrostatic_response
-from stokeswarm.inversion.engines.lte.limb import limb_darkening
 from stokeswarm.inversion.engines.lte.parameters import (
     FRACTION_UNIT,
     Group,

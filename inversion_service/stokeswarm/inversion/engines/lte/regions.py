@@ -12,8 +12,8 @@ import numpy.typing as npt
 
 from stokeswarm.contract.abundances import atomic_number
 from stokeswarm.contract.errors import PlanError
+from stokeswarm.contract.hsra import hsra_continuum
 from stokeswarm.inversion.engines.lte import broadening, constants
-from stokeswarm.inversion.engines.lte.hsra import hsra_continuum
 from stokeswarm.inversion.engines.lte.terms import measured_lande_factors, parse_term
 from stokeswarm.inversion.engines.lte.zeeman import ZeemanPattern, triplet, zeeman_pattern
 
