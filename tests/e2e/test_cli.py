@@ -170,7 +170,7 @@ def test_ctrl_c_leaves_a_store_that_resumes(obs: Path, plan: Path, tmp_path: Pat
 
 def test_synthesize_writes_what_sir_reads(tmp_path: Path, plan: Path) -> None:
     from stokeswarm.client.atmospheres import model_atmosphere
-    from stokeswarm.client.sir_files import format_model
+    from stokeswarm.contract.sir_files import format_model
 
     model = tmp_path / "m.mod"
     atmosphere = model_atmosphere("hsra", small_plan().log_tau)

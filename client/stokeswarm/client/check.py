@@ -99,9 +99,9 @@ def check(observation: Observation, project: Project | Plan) -> Report:
         mean = observation.mean_profile()[0]
         for region, part in zip(plan.regions, slices, strict=True):
             _check_sampling(observation.wavelength[part], region, plan, report)
-            _check_lines(observation.wavelength[part], mean[part], region, report)
+            _check_lines(observation.wavelength[part], mean[part], region, plan, report)
     _check_noise(observation, plan, report)
-    _check_cycles(observation, plan, report)
+    _check_cycles(observation, whole, report)
     _check_project(observation, whole, report)
     return report
 
@@ -113,7 +113,12 @@ def _check_wavelengths(observation: Observation, plan: Plan, report: Report) -> 
         return plan.region_slices(axis)
     except SpectraError as error:
         problem = str(error)
-    for name, converted in (("vacuum", vacuum_to_air(axis)), ("air, converted twice", air_to_vacuum(axis))):
+    others = (
+        (("air", air_to_vacuum(axis)),)
+        if plan.vacuum
+        else (("vacuum", vacuum_to_air(axis)), ("air, converted twice", air_to_vacuum(axis)))
+    )
+    for name, converted in others:
         try:
             plan.region_slices(converted)
         except SpectraError:
@@ -215,14 +220,14 @@ def _check_sampling(axis: np.ndarray, region: Region, plan: Plan, report: Report
         )
 
 
-def _check_lines(axis: np.ndarray, mean: np.ndarray, region: Region, report: Report) -> None:
+def _check_lines(axis: np.ndarray, mean: np.ndarray, region: Region, plan: Plan, report: Report) -> None:
     found = line_shift(axis, mean, region.lines)
     if found is None:
         report.facts.append(f"region {region.name}: no line is clear enough to check the wavelengths")
         return
     vacuum = float(np.mean([air_to_vacuum(line.wavelength) - line.wavelength for line in region.lines]))
     where = f"wavelength: the lines of region {region.name} lie {found.shift:+.3f} Å from the plan's"
-    if abs(found.shift - vacuum) < VACUUM_TOLERANCE:
+    if not plan.vacuum and abs(found.shift - vacuum) < VACUUM_TOLERANCE:
         report.errors.append(
             f"{where}, which is the difference of vacuum and air ({vacuum:.3f} Å): "
             "read it with medium='vacuum'"
@@ -263,7 +268,8 @@ def _list(values: Sequence[float]) -> str:
     return ", ".join(f"{value:.1e}" for value in (distinct if len(distinct) == 1 else values))
 
 
-def _check_cycles(observation: Observation, plan: Plan, report: Report) -> None:
+def _check_cycles(observation: Observation, project: Project, report: Report) -> None:
+    plan = project.plan
     if not plan.cycles:
         report.errors.append(f"plan {plan.name!r} has no cycles: it can synthesise, not invert")
         return
@@ -286,6 +292,8 @@ def _check_cycles(observation: Observation, plan: Plan, report: Report) -> None:
                 f"cycle {number}: {carried.n_free} free parameters and only {n_data} data: "
                 "fewer nodes are needed"
             )
+    if project.engine:
+        return
     size = plan.n_depth * observation.wavelength.size * plan.n_component / _TYPICAL_SIZE
     seconds = observation.n_pixel * len(plan.cycles) * SECONDS_PER_CYCLE * size
     report.facts.append(

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
@@ -67,6 +67,7 @@ def connect(
     inversion: str | None = None,
     slots: int | None = None,
     *,
+    engines: Sequence[str] = (),
     silence: float = DEFAULT_SILENCE,
 ) -> Cluster:
     """Connect to the services.
@@ -78,6 +79,8 @@ def connect(
         None = start that server here, on loopback, when it is first needed.
     slots : int, optional
         Threads of the local inversion server; None = one a core.
+    engines : sequence of str
+        Engines that the local inversion server loads and warms up; empty = all that it finds.
     silence : float
         Seconds without a sign of life after which a server is given up.
 
@@ -86,7 +89,7 @@ def connect(
     Cluster
         Use it in a ``with`` statement: local servers end with it.
     """
-    return Cluster(inference, inversion, slots, silence=silence)
+    return Cluster(inference, inversion, slots, engines=engines, silence=silence)
 
 
 class Cluster:
@@ -98,12 +101,13 @@ class Cluster:
         inversion: str | None = None,
         slots: int | None = None,
         *,
+        engines: Sequence[str] = (),
         silence: float = DEFAULT_SILENCE,
     ) -> None:
         if slots is not None and slots < 1:
             raise InvalidArgumentError(f"slots: expected at least 1, found {slots}")
         self._targets = {"inference": inference, "inversion": inversion}
-        self._local = LocalServers(slots)
+        self._local = LocalServers(slots, engines)
         self._silence = silence
         self._inversion: InversionClient | None = None
         self._inference: InferenceClient | None = None
@@ -218,13 +222,13 @@ class Cluster:
         ----------
         observation : Observation
         plan : Plan, Project, str or Path
-            A name is a preset or a file (TOML or SIR control file).
+            A name is a preset or a file (TOML, or a control file of SIR or DeSIRe).
         output : str or Path, optional
             Path or fsspec URL of the store; None = in memory.
         resume : bool
             Continue an output begun by the same run.
         region : str, optional
-            ``y0:y1,x0:x1``; None = everything.
+            ``y0:y1,x0:x1``; None = what the project says, else everything.
         tile : (int, int), optional
             Rows and columns of a tile. A resumed store keeps its own.
         in_flight : int, optional
@@ -268,8 +272,9 @@ class Cluster:
     ) -> Run:
         """Prepare a run and its store; iterate over it to invert. Parameters as of `invert`."""
         calls = Calls(self._silence)
-        window = parse_region(region, observation.shape)
-        prepared = self._prepare(observation, plan, wishes or Wishes(), calls)
+        project = as_project(plan)
+        window = parse_region(region or project.region or None, observation.shape)
+        prepared = self._prepare(observation, project, wishes or Wishes(), calls)
         grid = TileGrid(window, tile or default_tile(window.shape))
         document = identity(prepared, str(window))
         if resume:
@@ -281,6 +286,7 @@ class Cluster:
                 output,
                 grid=grid,
                 n_component=prepared.task.plan.n_component,
+                n_cycle=prepared.task.stored_cycles,
                 log_tau=prepared.task.plan.log_tau,
                 wavelength=observation.wavelength,
                 weights=observation.weights,
@@ -343,14 +349,15 @@ class Cluster:
         wishes: Wishes | None,
     ) -> tuple[Calls, Iterator[TileResult]]:
         calls = Calls(self._silence)
-        window = parse_region(region, observation.shape)
-        prepared = self._prepare(observation, plan, wishes or Wishes(), calls)
+        project = as_project(plan)
+        window = parse_region(region or project.region or None, observation.shape)
+        prepared = self._prepare(observation, project, wishes or Wishes(), calls)
         grid = TileGrid(window, tile or default_tile(window.shape))
         pipeline = Pipeline(prepared.task, self.inversion, calls)
         flying = in_flight or default_in_flight(prepared.engine.slots)
         return calls, pipeline.run(iter(grid), flying)
 
-    def _prepare(self, observation: Observation, plan: PlanLike, wishes: Wishes, calls: Calls) -> Prepared:
+    def _prepare(self, observation: Observation, project: Project, wishes: Wishes, calls: Calls) -> Prepared:
         def predict(model: str, version: str, spectra: Spectra) -> Prediction:
             return ask(
                 lambda: self.inference.predict(model, version, spectra, PREDICT_SECONDS),
@@ -358,7 +365,7 @@ class Cluster:
             )  # fmt: skip
 
         services = Services(self.engines, self.models, predict, self._local.check)
-        return prepare(observation, as_project(plan), wishes, services)
+        return prepare(observation, project, wishes, services)
 
 
 def wait_until_serving(target: str, kind: str, timeout: float = CONNECT_SECONDS) -> None:

@@ -1,4 +1,4 @@
-"""The files a SIR control file names: found, parsed, and checked against each other."""
+"""The files a control file names: found, parsed, and checked against each other."""
 
 from __future__ import annotations
 
@@ -10,11 +10,14 @@ import numpy as np
 import numpy.typing as npt
 
 from stokeswarm.client.control_fields import Field
-from stokeswarm.client.sir_files import (
+from stokeswarm.client.sources import Source, load, source
+from stokeswarm.contract.atmosphere import Atmosphere
+from stokeswarm.contract.errors import NotFoundError, PlanError
+from stokeswarm.contract.plan import Line, Psf, Region
+from stokeswarm.contract.sir_files import (
     Profile,
     SirFileError,
     grid_regions,
-    load,
     parse_abundances,
     parse_grid,
     parse_lines,
@@ -22,11 +25,7 @@ from stokeswarm.client.sir_files import (
     parse_profile,
     parse_psf,
 )
-from stokeswarm.client.sir_files.profiles import ANGSTROM_PER_MILLI
-from stokeswarm.client.sources import Source, source
-from stokeswarm.contract.atmosphere import Atmosphere
-from stokeswarm.contract.errors import NotFoundError, PlanError
-from stokeswarm.contract.plan import Line, Psf, Region
+from stokeswarm.contract.sir_files.profiles import ANGSTROM_PER_MILLI
 
 #: SIR calls a depth grid even whose steps differ by less than this (routine leemodi22)
 EVEN_GRID: Final = 2e-5
@@ -34,6 +33,32 @@ EVEN_GRID: Final = 2e-5
 EVEN_SAMPLING: Final = 0.01
 #: two files mean the same sample where offsets agree this well, mÅ
 SAME_SAMPLE: Final = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Elsewhere:
+    """What comes from elsewhere than from the files that a control file names.
+
+    Attributes
+    ----------
+    models : str
+        A folder where model atmospheres are looked for first; empty = none.
+    guess : Atmosphere or None
+        One pixel, instead of model 1.
+    coordinates : tuple of 4 floats or None
+        X, Y [solar radii], Vx and Vy [cm/s], instead of DeSIRe's coordinates file.
+    observes : bool
+        Whether the observation is known otherwise: the observed profiles are then not looked at.
+    """
+
+    models: str = ""
+    guess: Atmosphere | None = None
+    coordinates: tuple[float, float, float, float] | None = None
+    observes: bool = False
+
+
+#: nothing does
+NOTHING: Final = Elsewhere()
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +75,7 @@ class ControlInputs:
         Folders looked through after the control file's own.
     inverts : bool
         Whether there are inversion cycles: a synthesis does without observation and guess.
+    elsewhere : Elsewhere
     notes : list of str
         Grows while the files are read.
     """
@@ -58,6 +84,7 @@ class ControlInputs:
     fields: Mapping[str, Field]
     search: tuple[str, ...]
     inverts: bool
+    elsewhere: Elsewhere = NOTHING
     notes: list[str] = field(default_factory=list)
 
     def find(self, key: str, *, needed: bool = True) -> Source | None:
@@ -84,15 +111,42 @@ class ControlInputs:
         name = line.text()
         if not name:
             return None
+        where = f"{line.where} ({key})"
+        if needed:
+            return self.locate(name, where)
+        try:
+            return self.locate(name, where)
+        except NotFoundError:
+            self.notes.append(f"{key}: no file {name!r}, none is used")
+            return None
+
+    def locate(self, name: str, where: str) -> Source:
+        """A file by the name that stands in a file of the user's.
+
+        Parameters
+        ----------
+        name, where : str
+            Its name, and what names it, for messages.
+
+        Raises
+        ------
+        NotFoundError
+            There is no such file.
+        """
         candidates = [self.file.sibling(name), *(source(folder).child(name) for folder in self.search)]
         for candidate in candidates:
             if candidate.exists():
                 return candidate
         places = "; ".join(candidate.display for candidate in candidates)
-        if needed:
-            raise NotFoundError(f"{line.where} ({key}): no file {name!r}; looked for {places}")
-        self.notes.append(f"{key}: no file {name!r}, none is used")
-        return None
+        raise NotFoundError(f"{where}: no file {name!r}; looked for {places}")
+
+    def _model(self, key: str) -> Source | None:
+        """A model atmosphere, in the folder of models or wherever the others are."""
+        name = self.fields[key].text()
+        folder = self.elsewhere.models
+        if name and folder and (first := source(folder).child(name)).exists():
+            return first
+        return self.find(key, needed=self.inverts)
 
     def guess(self) -> tuple[Atmosphere, ...]:
         """The models, one per component, with the fractions SIR would use; none where a synthesis lacks them.
@@ -102,25 +156,25 @@ class ControlInputs:
         NotFoundError, SirFileError
             A model is missing or malformed, or the two have different depth grids.
         """
-        first = self.find("initial guess model 1", needed=self.inverts)
-        if first is None:
-            if self.inverts:
-                raise self.fields["initial guess model 1"].refuse("a model atmosphere is needed")
+        first = None if self.elsewhere.guess is not None else self._model("initial guess model 1")
+        if first is not None:
+            one, name = load(first.name, parse_model), first.display
+        elif self.elsewhere.guess is not None:
+            one, name = self.elsewhere.guess, "the guess"
+        elif self.inverts:
+            raise self.fields["initial guess model 1"].refuse("a model atmosphere is needed")
+        else:
             return ()
-        second = self.find("initial guess model 2", needed=self.inverts)
-        one = load(first.name, parse_model)
+        second = self._model("initial guess model 2")
         if second is None:
             if one.filling_factor[0] != 1.0:
                 self.notes.append(
-                    f"{first.display}: filling factor {one.filling_factor[0]:g} of a single component "
-                    "set to 1"
+                    f"{name}: filling factor {one.filling_factor[0]:g} of a single component set to 1"
                 )
             return (replace(one, filling_factor=np.ones(1)),)
         two = load(second.name, parse_model)
         if not np.allclose(one.log_tau, two.log_tau, atol=EVEN_GRID) or one.n_depth != two.n_depth:
-            raise SirFileError(
-                f"{second.display}: both models need the same depth grid (that of {first.display})"
-            )
+            raise SirFileError(f"{second.display}: both models need the same depth grid (that of {name})")
         rest = 1.0 - one.filling_factor
         if abs(float(two.filling_factor[0] - rest[0])) > EVEN_GRID:
             self.notes.append(f"{second.display}: filling factor set to {rest[0]:g}, the rest of model 1's")
@@ -131,7 +185,7 @@ class ControlInputs:
     def observed(self) -> tuple[Source, Profile] | None:
         """The observed profiles; in a synthesis the name is that of the result and nothing is read."""
         has_grid = bool(self.fields["wavelength grid"].text())
-        if has_grid and not self.inverts:
+        if has_grid and (self.elsewhere.observes or not self.inverts):
             return None
         found = self.find("observed profiles", needed=not has_grid)
         if found is None:
@@ -153,14 +207,16 @@ class ControlInputs:
             raise self.fields["atomic parameters file"].refuse(
                 "the line list is missing: SIR would read the one of its own installation. Name it"
             )
-        lines = load(list_file.name, parse_lines)
         psf_file = self.find("PSF file")
         psf = load(psf_file.name, parse_psf) if psf_file is not None else None
         grid = self.find("wavelength grid")
         if grid is not None:
-            return grid_regions(load(grid.name, parse_grid), lines, grid.display, psf)
+            rows = load(grid.name, parse_grid)
+            lines = _lines(list_file, {index for row in rows for index in row.lines})
+            return grid_regions(rows, lines, grid.display, psf, observed=self.inverts)
         if observed is None:
             raise self.fields["wavelength grid"].refuse("a wavelength grid or observed profiles are needed")
+        lines = _lines(list_file, {index for index, _ in observed[1].runs()})
         self.notes.append("no wavelength grid: the observed samples are used, without blends, as SIR does")
         return _observed_regions(observed[1], lines, psf)
 
@@ -232,6 +288,20 @@ class ControlInputs:
             self.notes.append("no abundances file: the default of plans is used (Asplund et al. 2009)")
             return None
         return load(found.name, parse_abundances)
+
+
+def _lines(file: Source, wanted: set[int]) -> dict[int, Line]:
+    """The wanted lines of a list: the others need not be understood, as the codes do not read them either."""
+
+    def chosen(row: str) -> bool:
+        index = row.partition("=")[0].strip()
+        return "=" not in row or not index.isdigit() or int(index) in wanted
+
+    text = file.read_text()
+    # blank rows keep the numbers of the others
+    few = "\n".join(row if chosen(row) else "" for row in text.splitlines())
+    found = parse_lines(few, file.display) if any("=" in row for row in few.splitlines()) else {}
+    return found if wanted <= found.keys() else parse_lines(text, file.display)
 
 
 def _observed_regions(profile: Profile, lines: Mapping[int, Line], psf: Psf | None) -> tuple[Region, ...]:

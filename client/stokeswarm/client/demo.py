@@ -23,7 +23,7 @@ from rich.table import Table
 from stokeswarm.client.active_region import CLASSES, ActiveRegion, active_region
 from stokeswarm.client.cluster import Cluster, connect
 from stokeswarm.client.plots import plot_comparison, plot_maps, plot_pixel
-from stokeswarm.client.prepare import Wishes, as_project
+from stokeswarm.client.prepare import DEFAULT_ENGINE, Wishes, as_project
 from stokeswarm.client.progress import reporter
 from stokeswarm.client.project import Project
 from stokeswarm.client.readers import read
@@ -138,7 +138,9 @@ def run_demo(
     say.print(
         f"[bold]1[/] a synthetic active region of {ny} × {nx} pixels, μ = {region.mu:.2f}: {_parts(region)}"
     )
-    services: AbstractContextManager[Cluster] = nullcontext(cluster) if cluster else connect(slots=slots)
+    services: AbstractContextManager[Cluster] = (
+        nullcontext(cluster) if cluster else connect(slots=slots, engines=(DEFAULT_ENGINE,))
+    )
     with services as pool:
         with say.status("starting the inversion server, synthesising the profiles") as status:
 

@@ -12,12 +12,13 @@ group               variables
 ==================  ===================================================================================
 
 A second atmospheric component has its own groups, ``/atmosphere_2``, ``/uncertainty_2`` and ``/initial_2``.
+Where every cycle is stored, the n-th has groups ``/cycle_<n>/atmosphere`` (``…_2``) and ``/cycle_<n>/fit``.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import IntEnum
 from typing import Any, Final
 
@@ -173,20 +174,37 @@ BOOK: Final = (
 )
 
 
-def attempt_variables(n_component: int) -> tuple[Variable, ...]:
-    """Variables that one attempt fills."""
+def cycle_group(cycle: int) -> str:
+    """Group of a cycle, counted from 0: ``cycle_1`` is the first, as the codes number their files."""
+    return f"cycle_{cycle + 1}"
+
+
+def _of_cycle(cycle: int, n_component: int) -> list[Variable]:
+    group, what = cycle_group(cycle), f"after cycle {cycle + 1}: "
+    found: list[Variable] = []
+    for component in range(n_component):
+        of = "" if n_component == 1 else f"component {component + 1}: "
+        found += _of_atmosphere(f"{group}/{component_group('atmosphere', component)}", what + of)
+    stokes, chi2 = (replace(variable, path=f"{group}/{variable.path}") for variable in FIT[:2])
+    return [*found, stokes, chi2]
+
+
+def attempt_variables(n_component: int, n_cycle: int = 0) -> tuple[Variable, ...]:
+    """Variables that one attempt fills; those of every cycle where ``n_cycle`` of them are to be stored."""
     found: list[Variable] = []
     for component in range(n_component):
         of = "" if n_component == 1 else f"component {component + 1}: "
         found += _of_atmosphere(component_group("atmosphere", component), of)
         found += _of_atmosphere(component_group("uncertainty", component), f"{of}1 sigma of the ")
         found += _of_atmosphere(component_group("initial", component), f"{of}start of the ")
+    for cycle in range(n_cycle):
+        found += _of_cycle(cycle, n_component)
     return (*found, *FIT)
 
 
-def result_variables(n_component: int) -> tuple[Variable, ...]:
-    """Everything that a tile's results fill."""
-    return (*attempt_variables(n_component), *BOOK)
+def result_variables(n_component: int, n_cycle: int = 0) -> tuple[Variable, ...]:
+    """Everything that a tile's results fill; ``n_cycle`` as of `attempt_variables`."""
+    return (*attempt_variables(n_component, n_cycle), *BOOK)
 
 
 def blank(variables: tuple[Variable, ...], n_pixel: int, sizes: Mapping[str, int]) -> Arrays:
@@ -238,6 +256,14 @@ def put_results(
     arrays["fit/message"][rows] = np.array(results.message, dtype=object)[taken]
     for name in ("chi2", "chi2_stokes", "chi2_engine", "cycles", "best_cycle", "iterations"):
         arrays[f"fit/{name}"][rows] = getattr(results, name)[taken]
+    for one in results.by_cycle:
+        group = cycle_group(one.cycle)
+        for component, atmosphere in enumerate(one.atmosphere):
+            put_atmosphere(
+                arrays, f"{group}/{component_group('atmosphere', component)}", rows, atmosphere.take(taken)
+            )
+        arrays[f"{group}/fit/stokes"][rows] = one.fit[taken]
+        arrays[f"{group}/fit/chi2"][rows] = one.chi2[taken]
 
 
 def adopt(kept: Arrays, other: Arrays, where: npt.NDArray[np.bool_], paths: tuple[str, ...]) -> None:

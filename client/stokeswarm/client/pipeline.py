@@ -18,6 +18,7 @@ from typing import Any, Final, Protocol
 import numpy as np
 import numpy.typing as npt
 
+from stokeswarm.client.answers import check_answer
 from stokeswarm.client.calls import Calls
 from stokeswarm.client.delivery import Delivery, RetryPolicy, Rows, Stream
 from stokeswarm.client.gate import RESULTS, Gate, Reason, better
@@ -32,11 +33,11 @@ from stokeswarm.client.layout import (
     put_results,
     result_variables,
 )
+from stokeswarm.client.positions import mu_of
 from stokeswarm.client.progress import Reporter, Silent
 from stokeswarm.client.readers import Observation
 from stokeswarm.client.starts import ModelStart, Pixels, Starter, Starts
 from stokeswarm.client.tiles import Tile
-from stokeswarm.contract.errors import DataLossError
 from stokeswarm.contract.inversion import InvertRequest, InvertResults
 from stokeswarm.contract.plan import Plan
 from stokeswarm.contract.spectra import Spectra, invalid_reason
@@ -71,6 +72,12 @@ class Task:
     engine : str
     gate : Gate
     stray_light_profile : ndarray (4, n_wavelength) float32 or None
+    position : ndarray (y, x, 2) float64 or None
+        X (west) and Y (north) of every pixel in solar radii; None = only the plan's μ is known.
+    own_mu : bool
+        Whether a pixel's μ is that of its position; else it is the plan's.
+    all_cycles : bool
+        Whether every cycle's results are asked for and kept.
     seed : int
     policy : RetryPolicy
     diagnose : callable
@@ -84,6 +91,9 @@ class Task:
     engine: str = "lte"
     gate: Gate = field(default_factory=Gate)
     stray_light_profile: npt.NDArray[np.float32] | None = None
+    position: npt.NDArray[np.float64] | None = None
+    own_mu: bool = False
+    all_cycles: bool = False
     seed: int = 0
     policy: RetryPolicy = field(default_factory=RetryPolicy)
     diagnose: Callable[[], None] = lambda: None
@@ -92,6 +102,11 @@ class Task:
     def assisted_cycles(self) -> tuple[int, ...]:
         """What runs after a warm start: the last cycle."""
         return (len(self.plan.cycles) - 1,)
+
+    @property
+    def stored_cycles(self) -> int:
+        """Cycles whose results are kept one by one."""
+        return len(self.plan.cycles) if self.all_cycles else 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,9 +152,9 @@ class Pipeline:
         self._calls = calls
         self._reporter = reporter or Silent()
         plan = task.plan
-        self._attempt = attempt_variables(plan.n_component)
+        self._attempt = attempt_variables(plan.n_component, task.stored_cycles)
         self._paths = tuple(variable.path for variable in self._attempt)
-        self._everything = result_variables(plan.n_component)
+        self._everything = result_variables(plan.n_component, task.stored_cycles)
         n_wavelength = task.observation.wavelength.size
         self._sizes = {"log_tau": plan.n_depth, STOKES_AXIS: 4, "wavelength": n_wavelength}
 
@@ -177,7 +192,9 @@ class Pipeline:
         stokes = observation.stokes[window.y0 : window.y1, window.x0 : window.x1].reshape(window.size, 4, -1)
         arrays = blank(self._everything, window.size, self._sizes)
         arrays["fit/seconds"][:] = 0.0
-        rows = self._screen(arrays, stokes, None if observation.mask is None else observation.mask[y, x])
+        mask = None if observation.mask is None else observation.mask[y, x]
+        position = None if self._task.position is None else self._task.position[y, x]
+        rows = self._screen(arrays, stokes, mask, position)
         if rows.size:
             identifier = y * observation.shape[1] + x
             spectra = Spectra(
@@ -189,10 +206,18 @@ class Pipeline:
         return TileResult(tile, arrays, stokes)
 
     def _screen(
-        self, arrays: Arrays, stokes: npt.NDArray[np.float32], mask: npt.NDArray[np.bool_] | None
+        self,
+        arrays: Arrays,
+        stokes: npt.NDArray[np.float32],
+        mask: npt.NDArray[np.bool_] | None,
+        position: npt.NDArray[np.float64] | None,
     ) -> Rows:
         """Settle the pixels that need no engine; the rows of the others."""
         reasons = [invalid_reason(profile) for profile in stokes]
+        for row, (x, y) in enumerate([] if position is None else position.tolist()):
+            # Not ">= 1": a position that is NaN is none.
+            if not reasons[row] and not x * x + y * y < 1.0:
+                reasons[row] = f"its position X = {x:g}, Y = {y:g} [solar radii] is not on the disc"
         invalid = np.array([bool(reason) for reason in reasons])
         masked = np.zeros(invalid.size, np.bool_) if mask is None else mask
         invalid &= ~masked
@@ -300,6 +325,9 @@ class Pipeline:
             put_atmosphere(arrays, component_group("initial", component), rows, start.resample(plan.log_tau))
         arrays["fit/start"][rows] = int(starter.label)
 
+        position = None if task.position is None else task.position[chosen.y, chosen.x]
+        mu = None if position is None or not task.own_mu else mu_of(position)
+
         def send(part: Rows) -> Stream[InvertResults]:
             request = InvertRequest(
                 engine=task.engine,
@@ -307,6 +335,9 @@ class Pipeline:
                 spectra=replace(chosen.spectra, stokes=chosen.spectra.stokes[part]),
                 pixel=chosen.identifier[part],
                 start=tuple(start.take(part) for start in starts.atmosphere),
+                mu=None if mu is None else mu[part],
+                position=None if position is None else position[part],
+                all_cycles=task.all_cycles,
                 stray_light_profile=task.stray_light_profile,
                 cycles=cycles,
                 seed=task.seed,
@@ -315,7 +346,7 @@ class Pipeline:
             return self._inverter.invert(request, timeout=min(limit, LONGEST_DEADLINE))
 
         def accept(part: Rows, results: InvertResults, taken: Rows) -> None:
-            self._check(results)
+            check_answer(results, plan, self._sizes["wavelength"], task.stored_cycles)
             where = rows[part]
             put_results(arrays, where, results, taken)
             arrays["fit/seconds"][where] = results.seconds[taken]
@@ -325,38 +356,13 @@ class Pipeline:
 
         delivery = Delivery(send, chosen.identifier, accept, self._calls, task.policy, task.diagnose)
         lost = delivery.run(np.arange(rows.size))
-        for position, (status, reason) in lost.items():
-            row = rows[position]
+        for order, (status, reason) in lost.items():
+            row = rows[order]
             arrays["fit/status"][row] = int(status)
             arrays["fit/message"][row] = reason
             arrays["fit/seconds"][row] = 0.0
         if final and lost and not gated:
             self._report(arrays["fit/status"][rows[np.fromiter(lost, np.int64)]])
-
-    def _check(self, results: InvertResults) -> None:
-        """Reject a message that cannot be about this task.
-
-        Raises
-        ------
-        DataLossError
-            Its depth axis, components or wavelengths are not the plan's.
-        """
-        plan = self._task.plan
-        if results.fit.shape[2] != self._sizes["wavelength"]:
-            raise DataLossError(
-                f"the answer has {results.fit.shape[2]} wavelengths, sent {self._sizes['wavelength']}"
-            )
-        if len(results.atmosphere) != plan.n_component or len(results.uncertainty) != plan.n_component:
-            raise DataLossError(
-                f"the answer has {len(results.atmosphere)} component(s), the plan {plan.n_component}"
-            )
-        for part in (*results.atmosphere, *results.uncertainty):
-            if part.n_depth != plan.n_depth or not np.allclose(part.log_tau, plan.log_tau, atol=1e-4):
-                raise DataLossError(
-                    f"the answer has {part.n_depth} depths from log tau {part.log_tau[0]:g} to "
-                    f"{part.log_tau[-1]:g}, the plan {plan.n_depth} from "
-                    f"{plan.log_tau[0]:g} to {plan.log_tau[-1]:g}"
-                )
 
     def _report(self, status: npt.NDArray[np.uint8]) -> None:
         if status.size:

@@ -1,4 +1,4 @@
-"""Plans by name or file: presets, TOML files and SIR's control files."""
+"""Plans by name or file: presets, TOML files, control files and projects of other tools."""
 
 from __future__ import annotations
 
@@ -10,18 +10,20 @@ from importlib import resources
 
 import numpy as np
 
+from stokeswarm.client.control_fields import layout_of
 from stokeswarm.client.plan_schema import plan_from_table
 from stokeswarm.client.plan_table import Table
 from stokeswarm.client.plan_writer import format_plan
 from stokeswarm.client.project import Project
-from stokeswarm.client.sir_files import load, parse_model, parse_profile
-from stokeswarm.client.sources import Source, source
-from stokeswarm.client.trol import load_control_file
+from stokeswarm.client.sources import Source, load, source
+from stokeswarm.client.trol import SUFFIXES, read_control_file
+from stokeswarm.client.wrapper_file import FILE_NAME, is_wrapper_file
+from stokeswarm.client.wrapper_project import load_wrapper_project
 from stokeswarm.contract.errors import InvalidArgumentError, NotFoundError, PlanError
 from stokeswarm.contract.plan import Plan
+from stokeswarm.contract.sir_files import parse_model, parse_profile
 
 _SUFFIX = ".toml"
-_CONTROL_SUFFIXES = (".trol", ".dtrol")
 
 
 def preset_names() -> tuple[str, ...]:
@@ -31,12 +33,13 @@ def preset_names() -> tuple[str, ...]:
 
 
 def load_plan(place: str | os.PathLike[str], search: Sequence[str | os.PathLike[str]] = ()) -> Project:
-    """A preset, a TOML plan, or a SIR control file.
+    """A preset, a TOML plan, a control file of SIR or DeSIRe, or a project of their parallel wrapper.
 
     Parameters
     ----------
     place : str, path or fsspec URL
-        The name of a preset (``"assisted"``), or a file: ``.trol`` is a SIR control file, anything else TOML.
+        The name of a preset (``"assisted"``), or a file that is recognised by what stands in it: a control
+        file, an ``initialization.input`` (its folder will do), or else TOML.
     search : sequence of folders
         Where files that the plan names are looked for after the plan's own folder.
 
@@ -56,8 +59,6 @@ def load_plan(place: str | os.PathLike[str], search: Sequence[str | os.PathLike[
     name = os.fspath(place)
     if name in preset_names():
         return preset(name)
-    if name.lower().endswith(_CONTROL_SUFFIXES):
-        return load_control_file(name, search)
     try:
         file = source(name)
     except NotFoundError as error:
@@ -65,7 +66,14 @@ def load_plan(place: str | os.PathLike[str], search: Sequence[str | os.PathLike[
         near = difflib.get_close_matches(name, names, n=1)
         hint = f"did you mean {near[0]!r}?" if near else f"the presets are {', '.join(names)}"
         raise NotFoundError(f"plan {name!r}: neither a preset nor a file; {hint}") from error
-    return parse_plan(file.read_text(), file.display, file, search)
+    if file.is_directory():
+        file = file.child(FILE_NAME)
+    text = file.read_text()
+    if is_wrapper_file(text):
+        return load_wrapper_project(file, text, tuple(os.fspath(folder) for folder in search))
+    if file.suffix in SUFFIXES or layout_of(text) is not None:
+        return read_control_file(file, text, search)
+    return parse_plan(text, file.display, file, search)
 
 
 def preset(name: str) -> Project:
@@ -155,7 +163,7 @@ def dump_plan(plan: Plan | Project) -> str:
     """A plan as the text of a TOML file; `parse_plan` of it gives the same plan.
 
     Of a project the plan and the name of the start are written; guesses and a stray light profile are files
-    of their own (see `stokeswarm.client.sir_files`).
+    of their own (see `stokeswarm.contract.sir_files`).
     """
     if isinstance(plan, Project):
         return format_plan(plan.plan, plan.start)

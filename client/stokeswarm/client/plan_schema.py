@@ -6,17 +6,21 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any, Final
 
+from stokeswarm.client.plan_options import ATOM, MOLECULE, models_of, options_of
 from stokeswarm.client.plan_table import Table
-from stokeswarm.client.sir_files import load, parse_abundances, parse_lines, parse_psf
+from stokeswarm.client.sources import load
 from stokeswarm.contract.abundances import SYMBOLS, abundance_table
 from stokeswarm.contract.errors import NotFoundError, PlanError
 from stokeswarm.contract.instrument import gaussian_psf, instrument
 from stokeswarm.contract.plan import QUANTITIES, Cycle, Line, Nodes, Plan, Psf, Region
+from stokeswarm.contract.sir_files import parse_abundances, parse_lines, parse_psf
 from stokeswarm.contract.status import ContinuumReference
 
 #: samples per full width of a Gaussian PSF
 PSF_SAMPLES: Final = 5.0
 DEFAULT_ABUNDANCES: Final = "asplund-2009"
+#: what the plan's wavelengths are measured in
+MEDIA: Final = ("air", "vacuum")
 #: a table without elements, to give every abundance oneself
 NO_TABLE: Final = "none"
 #: a file that the plan names → its path or URL
@@ -50,6 +54,10 @@ def plan_from_table(table: Table, locate: Locate) -> Plan:
         "top_gas_pressure": _one_or_more(table, "top_gas_pressure"),
         "limits": _limits(table.table("limits")),
         "reference": _reference(table),
+        "options": options_of(table),
+        "atoms": models_of(table, ATOM),
+        "molecules": models_of(table, MOLECULE),
+        "vacuum": _vacuum(table),
     }
     for key in ("mu", "svd_tolerance", "initial_damping", "pixel_timeout"):
         if key in table:
@@ -104,11 +112,14 @@ def _region(row: Table, lines: Mapping[int, Line], default: Psf | None, locate: 
         known = ", ".join(map(str, sorted(lines))) or "none"
         raise row.error("lines", f"no line has index {missing[0]} (there are {known})")
     psf = _psf(row, locate)
-    values = (row.number("start"), row.number("stop"), row.number("step", 0.0))
+    samples = row.numbers("samples")
+    ends = (samples[0], samples[-1]) if samples else (None, None)
+    values = (row.number("start", ends[0]), row.number("stop", ends[1]), row.number("step", 0.0))
+    psf = default if psf is _UNSET else psf
     name = row.text("name", f"region {row.where.rsplit(' ', 1)[-1]}")
     row.finish()
     try:
-        return Region(name, tuple(lines[i] for i in indices), *values, psf=default if psf is _UNSET else psf)
+        return Region(name, tuple(lines[i] for i in indices), *values, psf=psf, samples=samples)
     except PlanError as error:
         raise PlanError(f"{row.where}: {error}") from error
 
@@ -252,6 +263,13 @@ def _reference(table: Table) -> ContinuumReference:
     if value not in names:
         raise table.error("reference", f"expected {' or '.join(names)}, found {value!r}")
     return ContinuumReference(value)
+
+
+def _vacuum(table: Table) -> bool:
+    medium = table.text("wavelengths", MEDIA[0])
+    if medium not in MEDIA:
+        raise table.error("wavelengths", f"expected {' or '.join(MEDIA)}, found {medium!r}")
+    return medium == MEDIA[1]
 
 
 def _four(table: Table, key: str, default: float | None) -> tuple[float, ...]:

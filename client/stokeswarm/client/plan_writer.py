@@ -7,7 +7,8 @@ import math
 from collections.abc import Iterable
 from typing import Any
 
-from stokeswarm.client.plan_schema import NO_TABLE
+from stokeswarm.client.plan_options import ATOM, MOLECULE, format_models, format_options
+from stokeswarm.client.plan_schema import MEDIA, NO_TABLE
 from stokeswarm.contract.abundances import SYMBOLS, TABLES, abundance_table
 from stokeswarm.contract.plan import QUANTITIES, Cycle, Line, Nodes, Plan, Psf
 
@@ -25,10 +26,16 @@ def format_plan(plan: Plan, start: str = "") -> str:
     -------
     str
         Every value is written out, so the file does not depend on defaults or other files.
+
+    Raises
+    ------
+    PlanError
+        The plan holds options of an engine that plan files do not know.
     """
     head = [
         ("name", plan.name),
         ("reference", plan.reference.value),
+        ("wavelengths", MEDIA[plan.vacuum]),
         ("mu", plan.mu),
         ("noise", list(plan.noise)),
         ("top_gas_pressure", list(plan.top_gas_pressure)),
@@ -54,7 +61,7 @@ def format_plan(plan: Plan, start: str = "") -> str:
             ("lines", [line.index for line in region.lines]),
             ("start", region.start),
             ("stop", region.stop),
-            ("step", region.step),
+            ("samples", region.samples) if region.samples else ("step", region.step),
         ]
         if region.psf is None:
             values.append(("psf", False))
@@ -62,6 +69,8 @@ def format_plan(plan: Plan, start: str = "") -> str:
     text += ["[[cycle]]\n" + _cycle(cycle) for cycle in plan.cycles]
     if plan.limits:
         text.append("[limits]\n" + _rows((name, list(pair)) for name, pair in plan.limits.items()))
+    text += format_models(plan.atoms, ATOM) + format_models(plan.molecules, MOLECULE)
+    text += format_options(plan.options)
     if start:
         text.append("[start]\n" + _rows([("model", start)]))
     return "\n".join(text)

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 
 from stokeswarm.client.delivery import RetryPolicy
+from stokeswarm.client.finding import find_engine, find_model, find_network
 from stokeswarm.client.gate import Gate
+from stokeswarm.client.map_start import MapStart
 from stokeswarm.client.pipeline import Task
 from stokeswarm.client.previous import PreviousStart
-from stokeswarm.client.project import Project
+from stokeswarm.client.project import AtmosphereMap, Project
 from stokeswarm.client.readers import Observation
 from stokeswarm.client.starts import (
     DEFAULT_MODEL,
@@ -30,12 +32,14 @@ from stokeswarm.contract.errors import (
     FailedPreconditionError,
     InvalidArgumentError,
     NotFoundError,
-    UnsupportedError,
 )
 from stokeswarm.contract.inference import ModelInfo, Prediction
 from stokeswarm.contract.inversion import EngineInfo
 from stokeswarm.contract.plan import Plan
-from stokeswarm.contract.spectra import Spectra, invalid_reason
+from stokeswarm.contract.spectra import Spectra
+
+#: where nothing says otherwise
+DEFAULT_ENGINE: Final = "lte"
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,15 +52,19 @@ class Wishes:
         See `stokeswarm.client.starts`; None = the guess that a control file brings, else the network that
         knows the observation's wavelengths, else the model that the plan names, else the HSRA.
     engine : str
+        Empty = the one that the project is written for, else the embedded one.
     gate : Gate
     seed : int
+    all_cycles : bool
+        Keep what every cycle made; also where the project says so.
     policy : RetryPolicy
     """
 
     init: str | None = None
-    engine: str = "lte"
+    engine: str = ""
     gate: Gate = field(default_factory=Gate)
     seed: int = 0
+    all_cycles: bool = False
     policy: RetryPolicy = field(default_factory=RetryPolicy)
 
 
@@ -101,15 +109,22 @@ class Prepared:
     notes: tuple[str, ...]
 
 
-def as_project(plan: Plan | Project | str | Path) -> Project:
-    """A project from what a user may hand over: an object, a preset's name, a TOML or a control file."""
+def as_project(plan: Plan | Project | str | Path, search: Sequence[str | Path] = ()) -> Project:
+    """A project from what a user may hand over: an object, a preset's name, a TOML or a control file.
+
+    Parameters
+    ----------
+    plan : Plan, Project, str or Path
+    search : sequence of folders
+        Where files that it names are looked for besides its own folder.
+    """
     if isinstance(plan, Project):
         return plan
     if isinstance(plan, Plan):
         return Project(plan)
     from stokeswarm.client.plan_files import load_plan
 
-    return load_plan(plan)
+    return load_plan(plan, search)
 
 
 def prepare(observation: Observation, project: Project, wishes: Wishes, services: Services) -> Prepared:
@@ -120,17 +135,20 @@ def prepare(observation: Observation, project: Project, wishes: Wishes, services
     StokeswarmError
         The engine, the network, the named model or the earlier result is missing or does not fit.
     """
-    plan = _with_surface_pressure(project.plan, project)
-    if not plan.cycles:
-        raise InvalidArgumentError(f"plan {plan.name!r} has no cycles: it can synthesise, not invert")
-    plan.region_slices(observation.wavelength)
-    engine = find_engine(services.engines(), wishes.engine)
+    if not project.plan.cycles:
+        raise InvalidArgumentError(f"plan {project.plan.name!r} has no cycles: it can synthesise, not invert")
+    project.plan.region_slices(observation.wavelength)
+    engine = find_engine(services.engines(), engine_name(wishes.engine, project))
     notes: list[str] = []
-    spec = parse_start(wishes.init) if wishes.init else _default_start(observation, project, services, notes)
+    wanted = wishes.init or project.init
+    spec = parse_start(wanted) if wanted else _default_start(observation, project, services, notes)
+    plan = _with_surface_pressure(project, spec)
     fallback = _model_start(StartSpec("model"), project, plan)
     models: list[ModelInfo] = []
 
     def starter(part: StartSpec) -> Starter:
+        if part.kind == "model" and not part.argument and project.atmospheres is not None:
+            return _map_start(project.atmospheres, observation, fallback)
         if part.kind == "model":
             return _model_start(part, project, plan)
         if part.kind == "previous":
@@ -142,7 +160,10 @@ def prepare(observation: Observation, project: Project, wishes: Wishes, services
         name, version = model.name, model.version
         return CnnStart(lambda spectra: services.predict(name, version, spectra), model, fallback, plan)
 
+    position, own_mu = _position(observation, project)
     starters = tuple(starter(part) for part in (spec.parts or (spec,)))
+    if spec == StartSpec("model"):
+        starters += tuple(ModelStart((guess,), plan, by_sign_of_v=False) for guess in project.guesses)
     task = Task(
         observation=observation,
         plan=plan,
@@ -151,6 +172,9 @@ def prepare(observation: Observation, project: Project, wishes: Wishes, services
         engine=engine.name,
         gate=wishes.gate,
         stray_light_profile=project.stray_light_profile,
+        position=position,
+        own_mu=own_mu,
+        all_cycles=wishes.all_cycles or project.all_cycles,
         seed=wishes.seed,
         policy=wishes.policy,
         diagnose=services.diagnose,
@@ -158,14 +182,54 @@ def prepare(observation: Observation, project: Project, wishes: Wishes, services
     return Prepared(task, engine, tuple(models), spec, tuple(notes))
 
 
-def _with_surface_pressure(plan: Plan, project: Project) -> Plan:
-    """Give the plan the gas pressure at its top where neither it nor the guess says one."""
+def engine_name(wanted: str, project: Project) -> str:
+    """The engine that the user names, else the one that the project is written for, else the embedded one."""
+    return wanted or project.engine or DEFAULT_ENGINE
+
+
+def _position(observation: Observation, project: Project) -> tuple[npt.NDArray[np.float64] | None, bool]:
+    """Where the pixels lie on the disc, and whether that gives every pixel a μ of its own.
+
+    Raises
+    ------
+    InvalidArgumentError
+        The project's positions are those of another map.
+    """
+    if observation.position is not None:
+        return observation.position, True
+    if project.position is None:
+        return None, False
+    shape = (*observation.shape, 2)
+    if project.position.ndim == 1:
+        return np.broadcast_to(project.position, shape), False
+    if project.position.shape != shape:
+        raise InvalidArgumentError(
+            f"position: the plan gives {project.position.shape[:2]} pixels (y, x), the observation has "
+            f"{observation.shape}"
+        )
+    return project.position, True
+
+
+def _with_surface_pressure(project: Project, spec: StartSpec) -> Plan:
+    """Give the plan the gas pressure at its top where neither it nor any start says one.
+
+    A project's own guess says it with its electron pressure, and is sent as it is. Other starts (a network's,
+    an earlier result's) come without pressures and take the guess's, or the named model's.
+    """
     from stokeswarm.client.atmospheres import top_gas_pressure
 
-    if plan.top_gas_pressure or any(part.gas_pressure is not None for part in project.guess):
+    plan = project.plan
+    alone = spec.kind == "model" and not spec.argument
+    own = project.guess if project.atmospheres is None else (project.atmospheres.atmosphere,)
+    has_pressure = bool(own) and all(part.electron_pressure is not None for part in (*own, *project.guesses))
+    if plan.top_gas_pressure or (alone and has_pressure):
         return plan
-    pressure = top_gas_pressure(project.start or DEFAULT_MODEL, plan.depth_top)
-    return replace(plan, top_gas_pressure=(pressure,) * plan.n_component)
+    of_guess = [part.gas_pressure for part in project.guess]
+    if of_guess and all(pressure is not None for pressure in of_guess):
+        tops = tuple(float(pressure[0, -1]) for pressure in of_guess if pressure is not None)
+        return replace(plan, top_gas_pressure=tops)
+    model = top_gas_pressure(project.start or DEFAULT_MODEL, plan.depth_top)
+    return replace(plan, top_gas_pressure=(model,) * plan.n_component)
 
 
 def _model_start(spec: StartSpec, project: Project, plan: Plan) -> ModelStart:
@@ -176,12 +240,29 @@ def _model_start(spec: StartSpec, project: Project, plan: Plan) -> ModelStart:
     return ModelStart(named_guess(name, plan), plan, by_sign_of_v=True)
 
 
+def _map_start(atmospheres: AtmosphereMap, observation: Observation, fallback: ModelStart) -> MapStart:
+    """The project's own atmosphere of every pixel.
+
+    Raises
+    ------
+    InvalidArgumentError
+        They are those of another map.
+    """
+    if atmospheres.shape != observation.shape:
+        raise InvalidArgumentError(
+            f"start: the plan gives atmospheres of {atmospheres.shape} pixels (y, x), the observation has "
+            f"{observation.shape}"
+        )
+    return MapStart(atmospheres, fallback)
+
+
 def _default_start(
     observation: Observation, project: Project, services: Services, notes: list[str]
 ) -> StartSpec:
     """What ``--init`` means where it is not given."""
-    if project.guess:
-        notes.append("start: model, the plan's own guess")
+    if project.guess or project.atmospheres is not None:
+        own = "guess" if project.atmospheres is None else "atmosphere of every pixel"
+        notes.append(f"start: model, the plan's own {own}")
         return StartSpec("model")
     name = project.start or DEFAULT_MODEL
     try:
@@ -193,109 +274,12 @@ def _default_start(
     return StartSpec("cnn", model.name)
 
 
-def _probe(observation: Observation) -> Spectra | None:
-    """The first valid pixel, to ask a network whether it takes this observation at all."""
-    width = observation.shape[1]
-    for flat in range(observation.n_pixel):
-        profile = observation.stokes[flat // width, flat % width]
-        if not invalid_reason(profile):
-            return Spectra(observation.wavelength, profile[None], observation.reference, observation.weights)
-    return None
-
-
-def find_engine(engines: tuple[EngineInfo, ...], name: str) -> EngineInfo:
-    """The engine of that name.
-
-    Raises
-    ------
-    NotFoundError
-        The server does not know it.
-    FailedPreconditionError
-        It cannot be used there.
-    UnsupportedError
-        It does not invert.
-    """
-    found = {engine.name: engine for engine in engines}
-    if name not in found:
-        there = ", ".join(sorted(found)) or "none"
-        raise NotFoundError(f"engine {name!r} is unknown to the inversion server; it has {there}")
-    engine = found[name]
-    if not engine.available:
-        raise FailedPreconditionError(f"engine {name!r} is not available: {engine.message}")
-    if not engine.inverts:
-        raise UnsupportedError(f"engine {name!r} does not invert")
-    return engine
-
-
-def find_network(observation: Observation, name: str, services: Services) -> ModelInfo:
-    """The network of that name, or the one that reads the observation's wavelengths, tried on one pixel.
-
-    The server decides what a network can read (it may interpolate): what it refuses here it would refuse
-    for every tile.
-
-    Raises
-    ------
-    NotFoundError
-        There is none.
-    FailedPreconditionError
-        It is not ready.
-    InvalidArgumentError
-        It does not read this observation: other wavelengths, another continuum reference.
-    """
-    model = find_model(services.models(), name, observation)
-    probe = _probe(observation)
-    if probe is not None:
-        services.predict(model.name, model.version, probe)
-    return model
-
-
-def find_model(models: tuple[ModelInfo, ...], name: str, observation: Observation) -> ModelInfo:
-    """The network of that name, or the one closest to the observation's wavelengths; the newest that works.
-
-    Raises
-    ------
-    NotFoundError
-        There is none of that name, or none whose wavelengths overlap the observation's.
-    FailedPreconditionError
-        It is not ready.
-    """
-    there = ", ".join(sorted({m.name for m in models})) or "none"
-    if name:
-        named = [m for m in models if m.name == name]
-        if not named:
-            raise NotFoundError(f"network {name!r} is unknown to the inference server; there are: {there}")
-        model = max(named, key=lambda m: (m.ready, _version(m)))
-        if not model.ready:
-            raise FailedPreconditionError(f"network {name!r} is not ready: {model.message}")
-        return model
-    axis = observation.wavelength
-    near = [m for m in models if m.ready and _overlap(m, axis) > 0.0]
-    if not near:
-        raise NotFoundError(f"no network reads these wavelengths; there are: {there}")
-    return max(near, key=lambda m: (_overlap(m, axis), m.name, _version(m)))
-
-
-def _overlap(model: ModelInfo, axis: npt.NDArray[np.float64]) -> float:
-    """Share of the model's samples in the observation's range, times the reverse; 0 = apart."""
-    low, high = float(axis.min()), float(axis.max())
-    wavelength = model.wavelength
-    if wavelength.size == 0:
-        return 0.0
-    seen = (axis >= wavelength.min()) & (axis <= wavelength.max())
-    return float(((wavelength >= low) & (wavelength <= high)).mean() * seen.mean())
-
-
-def _version(model: ModelInfo) -> tuple[tuple[int, str], ...]:
-    """Version as numbers where it has them: 10 comes after 9."""
-    parts = re.findall(r"\d+|\D+", model.version)
-    return tuple((int(part), "") if part.isdigit() else (-1, part) for part in parts)
-
-
 __all__ = [
     "Prepared",
     "Services",
     "Wishes",
     "as_project",
+    "engine_name",
     "find_engine",
     "find_model",
     "find_network",

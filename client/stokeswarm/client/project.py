@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -10,6 +12,25 @@ import numpy.typing as npt
 from stokeswarm.contract.atmosphere import Atmosphere
 from stokeswarm.contract.errors import InvalidArgumentError
 from stokeswarm.contract.plan import Plan
+
+
+@dataclass(frozen=True, slots=True)
+class AtmosphereMap:
+    """Atmospheres of a map's pixels.
+
+    Attributes
+    ----------
+    atmosphere : Atmosphere
+        One component, ny × nx pixels, row by row.
+    shape : (int, int)
+        ny and nx.
+    available : ndarray (ny * nx,) bool
+        Which pixels have one.
+    """
+
+    atmosphere: Atmosphere
+    shape: tuple[int, int]
+    available: npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +49,27 @@ class Project:
         I, Q, U, V of the stray light on the observation's axis.
     observation : str or None
         The observed profiles that the configuration names (path or URL).
+    position : ndarray (2,) or (y, x, 2) float64, or None
+        X (west) and Y (north) on the disc in solar radii, of all pixels or of each; for DeSIRe.
+    region : str
+        Part of the map to invert, ``y0:y1,x0:x1``; empty = all of it.
+    pixels : ndarray (n, 2) int64 or None
+        The only (y, x) to invert; None = all.
+    cubes : tuple of str
+        FITS cubes of the observation, one a region, instead of `observation` (see
+        `stokeswarm.client.readers.cubes`).
+    atmospheres : AtmosphereMap or None
+        An atmosphere for every pixel: its start, or what is to be synthesised.
+    guesses : tuple of Atmosphere
+        Further guesses of one component; every one is tried and the best fit kept.
+    engine : str
+        Engine that the configuration is written for; empty = it leaves that open.
+    init : str
+        Start that it asks for (see `stokeswarm.client.starts`); empty = its guess, or the default.
+    all_cycles : bool
+        Whether it asks for what every cycle made.
+    hints : mapping
+        What it says of the observation, as keywords of `stokeswarm.client.readers.read`.
     notes : tuple of str
         How the configuration was understood, where that is worth saying.
     source : str
@@ -44,6 +86,16 @@ class Project:
     start: str = ""
     stray_light_profile: npt.NDArray[np.float32] | None = None
     observation: str | None = None
+    position: npt.NDArray[np.float64] | None = None
+    region: str = ""
+    pixels: npt.NDArray[np.int64] | None = None
+    cubes: tuple[str, ...] = ()
+    atmospheres: AtmosphereMap | None = None
+    guesses: tuple[Atmosphere, ...] = ()
+    engine: str = ""
+    init: str = ""
+    all_cycles: bool = False
+    hints: Mapping[str, Any] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     source: str = ""
 

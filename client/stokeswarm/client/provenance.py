@@ -12,15 +12,20 @@ from typing import Any
 
 import numpy as np
 
+from stokeswarm.client.map_start import MapStart
 from stokeswarm.client.prepare import Prepared
 from stokeswarm.client.readers import Observation
+from stokeswarm.client.starts import ModelStart, Starter
+from stokeswarm.contract.atmosphere import Atmosphere
 from stokeswarm.contract.plan import Plan
 
 
 def identity(prepared: Prepared, region: str) -> dict[str, Any]:
     """What must agree for a run to be the same run; JSON-able."""
     task = prepared.task
-    guess = [array for part in task.fallback.guess for array in part.arrays().values()]
+    starters = (task.fallback, *task.starters)
+    parts = [part for starter in starters for part in own_atmospheres(starter)]
+    guess = [array for part in parts for array in part.arrays().values()]
     return {
         "input": input_identity(task.observation),
         "plan": plan_document(task.plan),
@@ -34,9 +39,18 @@ def identity(prepared: Prepared, region: str) -> dict[str, Any]:
         "models": [{"name": m.name, "version": m.version, "digest": m.digest} for m in prepared.models],
         "start": str(prepared.spec),
         "gate": {"chi2": _json(task.gate.chi2), "novelty": _json(task.gate.novelty)},
+        "position": "" if task.position is None else _digest(task.position),
+        "all_cycles": task.all_cycles,
         "region": region,
         "seed": task.seed,
     }
+
+
+def own_atmospheres(starter: Starter) -> tuple[Atmosphere, ...]:
+    """Atmospheres that the user brought for a start; none where a network or a result gives them."""
+    if isinstance(starter, ModelStart):
+        return starter.guess
+    return (starter.map.atmosphere,) if isinstance(starter, MapStart) else ()
 
 
 def input_identity(observation: Observation) -> dict[str, Any]:

@@ -27,6 +27,18 @@ TEMPERATURE_RANGE: Final = (2600.0, 13000.0)
 MAX_FIELD: Final = 4500.0
 MAX_VELOCITY: Final = 9.0
 MAX_TURBULENCE: Final = 2.5
+#: nearer to the limb a plane-parallel atmosphere says little
+LOWEST_MU: Final = 0.1
+#: atmospheres of one random stream
+BLOCK: Final = 256
+#: how many atmospheres have a jump of velocity, and of field strength, somewhere along the line of sight
+#: (canopies, edges of flux tubes, penumbral flow channels): share, depth range and width in log τ
+JUMP_SHARE: Final = 0.15
+JUMP_DEPTHS: Final = (-2.5, -0.2)
+JUMP_WIDTHS: Final = (0.1, 0.4)
+#: standard deviation of a velocity jump [km/s]; largest relative jump of the field
+JUMP_VELOCITY: Final = 1.5
+JUMP_FIELD: Final = 0.6
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,60 +88,139 @@ POPULATIONS: Final[Mapping[str, Population]] = {
 }  # fmt: skip
 
 
-def sample_classes(n: int, seed: int) -> npt.NDArray[np.int8]:
-    """Classes of the atmospheres that `sample_atmospheres` draws with the same number and seed.
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """What a set of random atmospheres is drawn from.
 
-    Returns
-    -------
-    ndarray (n,) int8
-        Index into the keys of `POPULATIONS`.
+    The set is a sequence of blocks of `BLOCK` atmospheres, each with a random stream of its own, so that a
+    block can be drawn again without the others.
+
+    Attributes
+    ----------
+    n : int
+        Number of atmospheres.
+    seed : int
+        The same recipe gives the same atmospheres.
+    classes : tuple of str
+        Keys of `POPULATIONS`; their shares are scaled to add up to 1.
+    mu : tuple of float
+        Lowest and highest cosine of the heliocentric angle, evenly distributed.
 
     Raises
     ------
     InvalidArgumentError
-        n < 1, or a negative seed.
+        On construction, where a number or a name is out of range.
     """
-    if n < 1:
-        raise InvalidArgumentError(f"sample: expected at least one atmosphere, found n = {n}")
-    if seed < 0:
-        raise InvalidArgumentError(f"sample: expected a seed >= 0, found {seed}")
-    shares = np.array([population.share for population in POPULATIONS.values()])
-    random = np.random.default_rng([seed, 0])
-    return random.choice(shares.size, size=n, p=shares / shares.sum()).astype(np.int8)
+
+    n: int
+    seed: int = 0
+    classes: tuple[str, ...] = tuple(POPULATIONS)
+    mu: tuple[float, float] = (1.0, 1.0)
+
+    def __post_init__(self) -> None:
+        if self.n < 1:
+            raise InvalidArgumentError(f"sample: expected at least one atmosphere, found n = {self.n}")
+        if self.seed < 0:
+            raise InvalidArgumentError(f"sample: expected a seed >= 0, found {self.seed}")
+        unknown = [name for name in self.classes if name not in POPULATIONS]
+        if unknown or not self.classes:
+            found = repr(unknown[0]) if unknown else "none"
+            raise InvalidArgumentError(
+                f"sample: classes: expected some of {', '.join(POPULATIONS)}, found {found}"
+            )
+        low, high = self.mu
+        if not LOWEST_MU <= low <= high <= 1.0:
+            raise InvalidArgumentError(
+                f"sample: mu: expected {LOWEST_MU:g} <= lowest <= highest <= 1, found {low:g} and {high:g}"
+            )
+
+    @property
+    def n_block(self) -> int:
+        """Number of blocks."""
+        return -(-self.n // BLOCK)
+
+    def rows(self, block: int) -> slice:
+        """Where a block lies in the set."""
+        return slice(block * BLOCK, min((block + 1) * BLOCK, self.n))
 
 
-def sample_atmospheres(n: int, seed: int, log_tau: npt.ArrayLike) -> Atmosphere:
-    """Draw random atmospheres.
+@dataclass(frozen=True, slots=True)
+class Drawn:
+    """Random atmospheres, the index of each one's class among the keys of `POPULATIONS`, and its μ."""
+
+    atmosphere: Atmosphere
+    classes: npt.NDArray[np.int8]
+    mu: Floats
+
+
+def draw_block(recipe: Recipe, block: int, log_tau: npt.ArrayLike, attempt: int = 0) -> Drawn:
+    """Draw one block of a recipe.
 
     Parameters
     ----------
-    n : int
-    seed : int
-        The same seed, number and axis give the same atmospheres.
+    recipe : Recipe
+    block : int
+        0 … ``recipe.n_block`` − 1.
     log_tau : array_like (n_depth,)
-        Strictly decreasing.
+        Strictly decreasing; optical depth along the line of sight.
+    attempt : int
+        Another one gives other atmospheres, as substitutes for those that could not be synthesised.
 
     Returns
     -------
-    Atmosphere
-        n pixels, classes in random order. Azimuths are continuous with depth and lie in 0–180° at log τ = −1,
-        so that elsewhere they may leave that range.
+    Drawn
+        Classes in random order. Azimuths are continuous with depth and lie in 0–180° at log τ = −1, so that
+        elsewhere they may leave that range.
 
     Raises
     ------
     InvalidArgumentError
-        n < 1, a negative seed, or log_tau is not an axis.
+        log_tau is not an axis.
     """
     axis = np.ascontiguousarray(log_tau, dtype=np.float64)
-    classes = sample_classes(n, seed)
-    random = np.random.default_rng([seed, 1])
-    result = Atmosphere.full(n, axis, pressures=False)
-    for number, population in enumerate(POPULATIONS.values()):
-        rows = np.flatnonzero(classes == number)
-        drawn = _draw(population, rows.size, axis, random)
+    rows = recipe.rows(block)
+    n = rows.stop - rows.start
+    random = np.random.default_rng([recipe.seed, block, attempt])
+    shares = np.array([POPULATIONS[name].share for name in recipe.classes])
+    numbers = np.array([list(POPULATIONS).index(name) for name in recipe.classes], np.int8)
+    classes = numbers[random.choice(shares.size, size=n, p=shares / shares.sum())]
+    mu = random.uniform(*recipe.mu, n)
+    # seen at an angle, a layer of optical depth τ lies at μτ on the vertical scale, higher up
+    rise = float(np.log10(recipe.mu[0]))
+    step = float(axis[-2] - axis[-1]) if axis.size > 1 else 0.1
+    above = axis[-1] - step * np.arange(1, int(np.ceil(-rise / step)) + 1)
+    vertical = np.concatenate([axis, above])
+    result = Atmosphere.full(n, vertical, pressures=False)
+    for number in numbers:
+        chosen = np.flatnonzero(classes == number)
+        drawn = _draw(list(POPULATIONS.values())[number], chosen.size, vertical, random)
         for name, values in drawn.arrays().items():
-            result.arrays()[name][rows] = values
+            result.arrays()[name][chosen] = values
+    return Drawn(_along_the_line_of_sight(result, axis, mu), classes, mu)
+
+
+def _along_the_line_of_sight(vertical: Atmosphere, axis: Floats, mu: Floats) -> Atmosphere:
+    """The same atmospheres on an axis of optical depth along lines of sight with these μ."""
+    if bool((mu == 1.0).all()):
+        return vertical if vertical.n_depth == axis.size else vertical.resample(axis)
+    result = Atmosphere.full(len(vertical), axis, pressures=False)
+    source, target = vertical.arrays(), result.arrays()
+    for name, values in source.items():
+        if values.ndim == 1:
+            target[name][:] = values
+            continue
+        for row, cosine in enumerate(mu):
+            at = axis + np.log10(cosine)
+            target[name][row] = np.interp(-at, -vertical.log_tau, values[row])
     return result
+
+
+def sample_atmospheres(n: int, seed: int, log_tau: npt.ArrayLike) -> Atmosphere:
+    """Draw n random atmospheres of all classes at disc centre; see `Recipe` and `draw_block`."""
+    recipe = Recipe(n, seed)
+    return Atmosphere.concatenate(
+        [draw_block(recipe, block, log_tau).atmosphere for block in range(recipe.n_block)]
+    )
 
 
 def _draw(population: Population, n: int, axis: Floats, random: np.random.Generator) -> Atmosphere:
@@ -170,6 +261,8 @@ def _draw(population: Population, n: int, axis: Floats, random: np.random.Genera
     deep = 0.5 * (1 + np.tanh((axis + 0.6) / 0.9))
     velocity = normal(population.flow) * (0.15 + 0.85 * deep) + normal(0.5)
     velocity = velocity + 0.3 * along_depth(random, n, axis, 1.2) + normal(0.15) * height
+    velocity = velocity + normal(JUMP_VELOCITY) * _jump(random, n, axis)
+    strength = strength * (1.0 + uniform(-JUMP_FIELD, JUMP_FIELD) * _jump(random, n, axis))
     microturbulence = population.microturbulence + normal(0.5) + normal(0.1) * height
     return Atmosphere(
         log_tau=axis,
@@ -183,3 +276,10 @@ def _draw(population: Population, n: int, axis: Floats, random: np.random.Genera
         filling_factor=np.ones(n),
         stray_light=np.zeros(n),
     )
+
+
+def _jump(random: np.random.Generator, n: int, axis: Floats) -> Floats:
+    """Steps (n, n_depth) from 0 above to 1 below a random depth in a share of the rows, 0 in the others."""
+    chosen = random.random((n, 1)) < JUMP_SHARE
+    depth, width = random.uniform(*JUMP_DEPTHS, (n, 1)), random.uniform(*JUMP_WIDTHS, (n, 1))
+    return np.where(chosen, 0.5 * (1.0 + np.tanh((axis - depth) / width)), 0.0)

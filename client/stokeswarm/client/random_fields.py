@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import numpy as np
 import numpy.typing as npt
 
@@ -104,8 +106,16 @@ def along_depth(random: np.random.Generator, n: int, log_tau: Floats, length: fl
     ndarray (n, n_depth) float64
         Mean 0, standard deviation 1 at every depth.
     """
-    distance = (log_tau[:, None] - log_tau[None, :]) / length
-    return np.asarray(random.standard_normal((n, log_tau.size)) @ _root(np.exp(-0.5 * distance**2)).T)
+    root = _depth_root(np.ascontiguousarray(log_tau).tobytes(), length)
+    return np.asarray(random.standard_normal((n, log_tau.size)) @ root.T)
+
+
+@lru_cache(maxsize=32)
+def _depth_root(log_tau: bytes, length: float) -> Floats:
+    """Root of the correlation along an axis, which every block of a training set asks for again."""
+    axis = np.frombuffer(log_tau, dtype=np.float64)
+    distance = (axis[:, None] - axis[None, :]) / length
+    return _root(np.exp(-0.5 * distance**2))
 
 
 def _root(covariance: Floats) -> Floats:

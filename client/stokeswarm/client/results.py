@@ -60,10 +60,13 @@ class Result:
 
     def _variable(self, name: str) -> xr.Variable:
         """A variable without coordinates."""
-        group, _, variable = name.partition("/")
+        group, _, variable = name.rpartition("/")
         if name not in self:
             raise NotFoundError(f"the result has no {name!r}")
-        return self.tree.children[group].to_dataset(inherit=False).variables[variable]
+        node = self.tree
+        for part in group.split("/"):
+            node = node.children[part]
+        return node.to_dataset(inherit=False).variables[variable]
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -105,12 +108,16 @@ class Result:
         return np.isin(self.status, [int(status) for status in Status if status.has_result])
 
     def __contains__(self, name: str) -> bool:
-        group, _, variable = name.partition("/")
-        children = self.tree.children
-        return group in children and variable in children[group].to_dataset(inherit=False).variables
+        node: xr.DataTree = self.tree
+        *groups, variable = name.split("/")
+        for group in groups:
+            if group not in node.children:
+                return False
+            node = node.children[group]
+        return variable in node.to_dataset(inherit=False).variables
 
     def array(self, name: str) -> npt.NDArray[Any]:
-        """A variable by group and name, ``fit/chi2``.
+        """A variable by group and name, ``fit/chi2`` or ``cycle_1/fit/chi2``.
 
         Raises
         ------

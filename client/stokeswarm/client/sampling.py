@@ -1,59 +1,42 @@
-"""Training sets: random atmospheres, synthesised by the inversion service.
-
-The file is one ``.npz`` of plain arrays:
-
-==================  ==========  =========================================================================
-name                dtype       content
-==================  ==========  =========================================================================
-stokes              float32     (n, 4, n_wavelength), without noise; PSF and macroturbulence applied
-wavelength          float64     (n_wavelength,) Å in air
-reference           str         continuum reference of the profiles: always ``disc-centre``
-log_tau             float64     (n_depth,) deepest first
-temperature …       float32     (n, n_depth): every stratified field of `Atmosphere`, in its units
-macroturbulence …   float32     (n,): every scalar field
-class               int8        (n,) index into the recipe's ``classes``
-recipe              str         JSON: seed, number drawn and left out, plan, engine, version
-==================  ==========  =========================================================================
-"""
+"""Training sets: random atmospheres synthesised by the inversion service (``stokeswarm sample``)."""
 
 from __future__ import annotations
 
-import json
-import os
 from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from importlib import metadata
 from pathlib import Path
-from tempfile import NamedTemporaryFile
-from threading import Lock
 from typing import Any, Final, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from stokeswarm.client.calls import Calls
-from stokeswarm.client.delivery import Delivery, RetryPolicy, Stream
-from stokeswarm.client.random_atmospheres import POPULATIONS, sample_atmospheres, sample_classes
-from stokeswarm.contract.atmosphere import Atmosphere
-from stokeswarm.contract.errors import (
-    DataLossError,
-    InvalidArgumentError,
-    OutputExistsError,
+from stokeswarm.client.delivery import Stream
+from stokeswarm.client.random_atmospheres import (
+    BLOCK,
+    POPULATIONS,
+    Drawn,
+    Recipe,
+    draw_block,
+    sample_atmospheres,
 )
+from stokeswarm.client.synthesis import profiles
+from stokeswarm.client.training_set import TrainingSetStore
+from stokeswarm.contract.atmosphere import Atmosphere
+from stokeswarm.contract.errors import DataLossError, InvalidArgumentError
 from stokeswarm.contract.inversion import SynthesizeRequest, SynthesizeResults
 from stokeswarm.contract.plan import Plan
 from stokeswarm.contract.status import ContinuumReference, Status
 
-__all__ = ["Sampled", "Synthesizer", "sample", "sample_atmospheres", "synthesize_all"]
+__all__ = ["Recipe", "Sampled", "Synthesizer", "sample", "sample_atmospheres", "synthesize_all"]
 
-#: atmospheres of one request
-BATCH: Final = 256
-#: requests on their way at the same time
+#: blocks on their way at the same time
 IN_FLIGHT: Final = 4
-#: longest time that one request may take, s
-REQUEST_SECONDS: Final = 600.0
+#: how often an atmosphere that cannot be synthesised is replaced by another
+MAX_ATTEMPTS: Final = 5
 
 Progress = Callable[[int, int, int], None]
 """Called with the number done, the number in all, and the number that failed."""
@@ -73,40 +56,48 @@ class Sampled:
 
     Attributes
     ----------
-    output : Path
-    kept, failed : int
+    output : str
+    n : int
+        Atmospheres in the set.
+    replaced : int
+        Drawn in this call, but not synthesised; others stand in their place.
     reasons : tuple of (str, int)
         Messages of the failures, most frequent first.
     """
 
-    output: Path
-    kept: int
-    failed: int
+    output: str
+    n: int
+    replaced: int
     reasons: tuple[tuple[str, int], ...]
 
 
 def sample(
     synthesizer: Synthesizer,
     plan: Plan,
-    n: int,
-    seed: int,
+    recipe: Recipe,
     output: str | Path,
     *,
     engine: str = "lte",
+    resume: bool = False,
     progress: Progress | None = None,
 ) -> Sampled:
     """Draw random atmospheres, have them synthesised and write the training set.
+
+    An atmosphere that cannot be synthesised is replaced by another, drawn from a stream that depends on
+    recipe, block and attempt alone: what the set holds does not depend on interruptions or on the number of
+    servers.
 
     Parameters
     ----------
     synthesizer : Synthesizer
     plan : Plan
-        Its regions need a step; its PSFs are applied; its cycles and noise do not matter.
-    n, seed : int
-        See `sample_atmospheres`.
-    output : path
-        ``.npz``; must not exist. It appears when it is complete.
+        Its regions need a grid of their own; its PSFs are applied; its cycles and noise do not matter.
+    recipe : Recipe
+    output : path or URL
+        See `stokeswarm.client.training_set`.
     engine : str
+    resume : bool
+        Go on with a set that was begun with the same recipe, plan and engine.
     progress : callable, optional
 
     Returns
@@ -116,32 +107,61 @@ def sample(
     Raises
     ------
     OutputExistsError
-        The output is there already.
+        The output is there already, and it is not to be resumed.
+    NotFoundError
+        There is nothing to resume.
     InvalidArgumentError
-        Another suffix, n < 1, or the plan cannot be synthesised.
+        The set to resume has another recipe, or the plan cannot be synthesised.
     DataLossError
-        Not one atmosphere could be synthesised.
+        A block's atmospheres cannot be synthesised, however often they are replaced.
     StokeswarmError
         The service refuses the plan or cannot be reached.
     """
-    path = Path(output)
-    if path.suffix != ".npz":
-        raise InvalidArgumentError(f"{path}: a training set is one .npz file, found suffix {path.suffix!r}")
-    if path.exists():
-        raise OutputExistsError(f"{path}: exists already; remove it or name another output")
-    path.parent.mkdir(parents=True, exist_ok=True)
     plan = replace(plan, reference=ContinuumReference.DISC_CENTRE)
-    atmosphere = sample_atmospheres(n, seed, plan.log_tau)
-    stokes, used, message = synthesize_all(synthesizer, plan, atmosphere, engine=engine, progress=progress)
-    good: npt.NDArray[np.bool_] = np.asarray(np.isfinite(stokes).all(axis=(1, 2)))
-    reasons = Counter(text or "no reason given" for text, ok in zip(message, good, strict=True) if not ok)
-    if not good.any():
-        raise DataLossError(f"none of {n} atmospheres could be synthesised: {reasons.most_common(1)[0][0]}")
-    recipe = {
-        "seed": seed,
-        "drawn": n,
-        "left_out": int((~good).sum()),
-        "classes": list(POPULATIONS),
+    made = _recipe(plan, recipe, engine)
+    if resume:
+        store = TrainingSetStore.resume(output, made)
+    else:
+        store = TrainingSetStore.create(
+            output,
+            n=recipe.n,
+            log_tau=plan.log_tau,
+            wavelength=plan.wavelength,
+            classes=tuple(POPULATIONS),
+            recipe=made,
+            noise=0.0,
+        )
+    blocks = list(store.missing())
+    done = recipe.n - sum(recipe.rows(block).stop - recipe.rows(block).start for block in blocks)
+    reasons: Counter[str] = Counter()
+    calls = Calls()
+
+    def make(block: int) -> tuple[int, Drawn, npt.NDArray[np.float32], Atmosphere, Counter[str]]:
+        return block, *_synthesized(synthesizer, plan, recipe, block, engine, calls)
+
+    with ThreadPoolExecutor(IN_FLIGHT, thread_name_prefix="sample") as pool:
+        futures = [pool.submit(make, block) for block in blocks]
+        try:
+            for future in as_completed(futures):
+                block, drawn, stokes, used, failures = future.result()
+                region = np.full(len(stokes), block)
+                store.write(block, stokes, used, drawn.mu, drawn.classes, region)
+                reasons += failures
+                done += len(stokes)
+                if progress is not None:
+                    progress(done, recipe.n, reasons.total())
+        finally:
+            calls.stop()
+            for future in futures:
+                future.cancel()
+    store.finish()
+    return Sampled(str(output), recipe.n, reasons.total(), tuple(reasons.most_common()))
+
+
+def _recipe(plan: Plan, recipe: Recipe, engine: str) -> dict[str, Any]:
+    """Everything the set depends on, for its attributes and for `--resume`."""
+    return {
+        **asdict(recipe),
         "engine": engine,
         "stokeswarm": metadata.version("stokeswarm"),
         "plan": plan.name,
@@ -151,24 +171,46 @@ def sample(
                 "start": region.start,
                 "stop": region.stop,
                 "step": region.step,
+                "samples": region.samples,
                 "psf": region.psf.name if region.psf else None,
                 "lines": [[line.wavelength, line.log_gf] for line in region.lines],
             }
             for region in plan.regions
         ],
-        "mu": plan.mu,
     }
-    arrays: dict[str, npt.NDArray[Any]] = {
-        "stokes": stokes[good],
-        "wavelength": plan.wavelength,
-        "reference": np.array(str(ContinuumReference.DISC_CENTRE)),
-        "log_tau": atmosphere.log_tau,
-        "class": sample_classes(n, seed)[good],
-        "recipe": np.array(json.dumps(recipe)),
-    }
-    arrays |= {name: values[good].astype(np.float32) for name, values in used.arrays().items()}
-    _write(path, arrays)
-    return Sampled(path, int(good.sum()), int((~good).sum()), tuple(reasons.most_common()))
+
+
+def _synthesized(
+    synthesizer: Synthesizer, plan: Plan, recipe: Recipe, block: int, engine: str, calls: Calls
+) -> tuple[Drawn, npt.NDArray[np.float32], Atmosphere, Counter[str]]:
+    """One block: what was drawn, its profiles and atmospheres as used, and why others were replaced."""
+    drawn = draw_block(recipe, block, plan.log_tau)
+    n, first = len(drawn.mu), recipe.rows(block).start
+    atmosphere, mu, classes = drawn.atmosphere, drawn.mu.copy(), drawn.classes.copy()
+    stokes = np.full((n, 4, plan.wavelength.size), np.nan, np.float32)
+    used = Atmosphere.full(n, plan.log_tau)
+    left = np.arange(n)
+    reasons: Counter[str] = Counter()
+    for attempt in range(MAX_ATTEMPTS):
+        if attempt:
+            other = draw_block(recipe, block, plan.log_tau, attempt)
+            put(atmosphere, left, other.atmosphere.take(left))
+            mu[left], classes[left] = other.mu[left], other.classes[left]
+        request = SynthesizeRequest(
+            engine, plan, (atmosphere.take(left),), first + left, plan.wavelength, mu=mu[left]
+        )
+        result = profiles(synthesizer.synthesize, request, calls)
+        good = np.array([status is Status.OK for status in result.status], np.bool_)
+        stokes[left[good]] = result.stokes[good]
+        put(used, left[good], result.atmosphere[0].take(np.flatnonzero(good)))
+        reasons += Counter(result.message[i] or "no reason given" for i in np.flatnonzero(~good))
+        left = left[~good]
+        if left.size == 0:
+            return Drawn(atmosphere, classes, mu), stokes, used, reasons
+    raise DataLossError(
+        f"{left.size} of {n} atmospheres of block {block} could not be synthesised in {MAX_ATTEMPTS} "
+        f"attempts: {reasons.most_common(1)[0][0]}"
+    )
 
 
 def synthesize_all(
@@ -180,8 +222,6 @@ def synthesize_all(
     progress: Progress | None = None,
 ) -> tuple[npt.NDArray[np.float32], Atmosphere, tuple[str, ...]]:
     """Synthesise any number of one-component atmospheres with several requests on their way.
-
-    Pixels that a broken stream left out are sent again, as `stokeswarm.client.delivery` describes.
 
     Parameters
     ----------
@@ -204,51 +244,37 @@ def synthesize_all(
 
     Raises
     ------
+    InvalidArgumentError
+        There is no atmosphere.
     StokeswarmError
         The service refuses the request for a reason that no repetition cures.
     """
-    n, wavelength = len(atmosphere), plan.wavelength
+    n, wavelength, calls = len(atmosphere), plan.wavelength, Calls()
+    if n == 0:
+        raise InvalidArgumentError("synthesis: expected at least one atmosphere")
     stokes = np.full((n, 4, wavelength.size), np.nan, np.float32)
     used = Atmosphere.full(n, atmosphere.log_tau)
     message = [""] * n
     done = failed = 0
-    lock, calls = Lock(), Calls()
 
-    def count(pixels: int, bad: int) -> None:
-        nonlocal done, failed
-        with lock:
-            done, failed = done + pixels, failed + bad
-            if progress is not None:
-                progress(done, n, failed)
-
-    def deliver(pixel: npt.NDArray[np.int64]) -> None:
-        def send(rows: npt.NDArray[np.int64]) -> Stream[SynthesizeResults]:
-            chosen = pixel[rows]
-            request = SynthesizeRequest(engine, plan, (atmosphere.take(chosen),), chosen, wavelength)
-            return synthesizer.synthesize(request, REQUEST_SECONDS)
-
-        def accept(
-            rows: npt.NDArray[np.int64], results: SynthesizeResults, taken: npt.NDArray[np.int64]
-        ) -> None:
-            good = np.array([results.status[i] is Status.OK for i in taken])
-            where = pixel[rows][good]
-            stokes[where] = results.stokes[taken[good]]
-            _put(used, where, results.atmosphere[0].take(taken[good]))
-            for row, i in zip(rows[~good], taken[~good], strict=True):
-                message[pixel[row]] = results.message[i] or "the engine failed without a reason"
-            count(rows.size, int((~good).sum()))
-
-        lost = Delivery(send, pixel, accept, calls, RetryPolicy()).run(np.arange(pixel.size))
-        for row, (_, reason) in lost.items():
-            message[pixel[row]] = reason
-        count(len(lost), len(lost))
+    def deliver(rows: npt.NDArray[np.int64]) -> tuple[npt.NDArray[np.int64], SynthesizeResults]:
+        request = SynthesizeRequest(engine, plan, (atmosphere.take(rows),), rows, wavelength)
+        return rows, profiles(synthesizer.synthesize, request, calls)
 
     with ThreadPoolExecutor(IN_FLIGHT, thread_name_prefix="synthesis") as pool:
-        batches = [np.arange(i, min(i + BATCH, n)) for i in range(0, n, BATCH)]
+        batches = [np.arange(i, min(i + BLOCK, n)) for i in range(0, n, BLOCK)]
         futures = [pool.submit(deliver, batch) for batch in batches]
         try:
             for future in as_completed(futures):
-                future.result()
+                rows, result = future.result()
+                good = np.array([status is Status.OK for status in result.status], np.bool_)
+                stokes[rows[good]] = result.stokes[good]
+                put(used, rows[good], result.atmosphere[0].take(np.flatnonzero(good)))
+                for i in np.flatnonzero(~good):
+                    message[rows[i]] = result.message[i] or "the engine failed without a reason"
+                done, failed = done + rows.size, failed + int((~good).sum())
+                if progress is not None:
+                    progress(done, n, failed)
         finally:
             calls.stop()
             for future in futures:
@@ -256,22 +282,9 @@ def synthesize_all(
     return stokes, used, tuple(message)
 
 
-def _put(target: Atmosphere, rows: npt.NDArray[np.int64], values: Atmosphere) -> None:
-    """Copy the fields that are there into some rows."""
+def put(target: Atmosphere, rows: npt.NDArray[np.int64], values: Atmosphere) -> None:
+    """Copy the fields that both have into some rows."""
     arrays = target.arrays()
     for name, array in values.arrays().items():
-        arrays[name][rows] = array
-
-
-def _write(path: Path, arrays: dict[str, npt.NDArray[Any]]) -> None:
-    """Write a complete file or none."""
-    with NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", suffix=".part", delete=False) as file:
-        part = Path(file.name)
-        try:
-            np.savez(file, **arrays)  # type: ignore[arg-type]
-            file.flush()
-            os.fsync(file.fileno())
-        except BaseException:
-            part.unlink(missing_ok=True)
-            raise
-    part.replace(path)
+        if name in arrays:
+            arrays[name][rows] = array

@@ -12,6 +12,7 @@ import sys
 import tempfile
 import threading
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import IO, Final
 
@@ -151,11 +152,16 @@ class LocalServers:
     ----------
     slots : int or None
         Of the inversion server; None = its default, one a core.
+    engines : sequence of str
+        That the inversion server loads; empty = all. What no run asks for need not be compiled and tested.
     """
 
-    def __init__(self, slots: int | None = None) -> None:
+    def __init__(self, slots: int | None = None, engines: Sequence[str] = ()) -> None:
         self._arguments = {
-            "inversion": () if slots is None else ("--slots", str(slots)),
+            "inversion": (
+                *(() if slots is None else ("--slots", str(slots))),
+                *(argument for name in engines for argument in ("--engine", name)),
+            ),
             "inference": ("--workers", "1", "--drain-seconds", "0"),
         }
         self._folder: Path | None = None

@@ -6,11 +6,11 @@ import datetime
 import hashlib
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import fsspec
 
@@ -20,6 +20,8 @@ from stokeswarm.contract.errors import (
     NotFoundError,
     UnavailableError,
 )
+
+T = TypeVar("T")
 
 _BLOCK: Final = 1 << 22
 _URL: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
@@ -216,3 +218,23 @@ def _translated(name: str) -> Iterator[None]:
         if isinstance(error, UnavailableError):
             raise
         raise UnavailableError(f"{name}: {error}") from error
+
+
+def load(place: str | os.PathLike[str], parse: Callable[[str, str], T]) -> T:
+    """Open a file and parse it.
+
+    Parameters
+    ----------
+    place : path or fsspec URL
+    parse : callable
+        (text, name for messages) → what the file holds, e.g. a parser of `stokeswarm.contract.sir_files`.
+
+    Raises
+    ------
+    NotFoundError
+        There is no such file.
+    InvalidArgumentError
+        The parser's, where the file does not have its format.
+    """
+    file = source(place)
+    return parse(file.read_text(), file.display)

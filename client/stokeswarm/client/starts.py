@@ -1,7 +1,8 @@
 """Where an inversion starts: a model, a network's guess, or an earlier result (``--init``).
 
 ==========================  ===========================================================================
-``model``                   the plan's own guess (the model that a SIR control file names)
+``model``                   the plan's own guess (the model that a control file names), or its own atmosphere
+                            of every pixel
 ``model:NAME``              a named model atmosphere, inclination 45° or 135° by the sign of V
 ``cnn``, ``cnn:INSTRUMENT`` a network's guess on its nodes, brought onto the plan's depth axis
 ``previous:URL``            the atmospheres of an earlier result store, at the same pixels

@@ -92,6 +92,9 @@ class ResultStore:
     ----------
     url : str
     grid : TileGrid
+    n_component : int
+    n_cycle : int
+        Cycles whose results are stored one by one; 0 = the best alone.
     """
 
     def __init__(self, url: str, store: ZarrStore, root: zarr.Group) -> None:
@@ -103,7 +106,9 @@ class ResultStore:
         self.grid = TileGrid(Window(*cast(list[int], region)), tuple(cast(list[int], tile)))  # type: ignore[arg-type]
         self.n_component = int(cast(int, root.attrs["components"]))
         self._done = cast(zarr.Array[Any], root["tiles/done"])
-        self._variables = result_variables(self.n_component)
+        # Absent in stores of before the cycles could be stored.
+        self.n_cycle = int(cast(int, root.attrs.get("stored_cycles", 0)))
+        self._variables = result_variables(self.n_component, self.n_cycle)
 
     @classmethod
     def create(
@@ -116,6 +121,7 @@ class ResultStore:
         wavelength: npt.ArrayLike,
         attrs: Mapping[str, Any],
         weights: npt.ArrayLike | None = None,
+        n_cycle: int = 0,
     ) -> Self:
         """Make an empty store with every array in place.
 
@@ -130,6 +136,8 @@ class ResultStore:
         attrs : mapping
             Root attributes, JSON-able, ``identity`` among them.
         weights : array_like (4, n_wavelength), optional
+        n_cycle : int
+            Cycles whose results are stored one by one; 0 = the best alone.
 
         Raises
         ------
@@ -150,12 +158,13 @@ class ResultStore:
                 "region": list(_bounds(grid.region)),
                 "tile": list(grid.tile),
                 "components": n_component,
+                "stored_cycles": n_cycle,
             }
             root = zarr.create_group(store=store, zarr_format=3, attributes={**attrs, **fixed})
             depth = np.asarray(log_tau, np.float64)
             axis = np.asarray(wavelength, np.float64)
             _coordinates(root, grid.region, depth, axis)
-            _maps(root, grid, n_component, depth.size, axis.size)
+            _maps(root, grid, result_variables(n_component, n_cycle), depth.size, axis.size)
             if weights is not None:
                 _constant(
                     root, "observation/weights", np.asarray(weights, np.float32), (STOKES_AXIS, "wavelength")
@@ -351,13 +360,15 @@ def _coordinates(
     _constant(root, STOKES_AXIS, np.array(STOKES, dtype=object), (STOKES_AXIS,), long_name="Stokes parameter")
 
 
-def _maps(root: zarr.Group, grid: TileGrid, n_component: int, n_depth: int, n_wavelength: int) -> None:
+def _maps(
+    root: zarr.Group, grid: TileGrid, variables: tuple[Variable, ...], n_depth: int, n_wavelength: int
+) -> None:
     sizes = {"log_tau": n_depth, STOKES_AXIS: len(STOKES), "wavelength": n_wavelength}
     observed = Variable(
         "observation/stokes", (STOKES_AXIS, "wavelength"),
         attrs={"units": "1", "long_name": "observed Stokes profiles over the continuum reference"},
     )  # fmt: skip
-    for variable in (*result_variables(n_component), observed):
+    for variable in (*variables, observed):
         tail = tuple(sizes[name] for name in variable.dims)
         root.create_array(
             variable.path,

@@ -17,6 +17,8 @@ from stokeswarm.contract.status import Status
 
 #: seconds that one request may take
 REQUEST_SECONDS = 3600.0
+#: atmospheres of one request
+CHUNK = 1024
 
 
 def profiles(
@@ -56,6 +58,7 @@ def profiles(
             atmosphere=tuple(a.take(rows) for a in request.atmosphere),
             pixel=request.pixel[rows],
             mu=None if request.mu is None else request.mu[rows],
+            position=None if request.position is None else request.position[rows],
         )
         return send(part, REQUEST_SECONDS)
 
@@ -73,9 +76,9 @@ def profiles(
         for row, i in zip(rows.tolist(), taken.tolist(), strict=True):
             status[row], message[row] = results.status[i], results.message[i]
 
-    lost = Delivery(open_stream, request.pixel, accept, calls or Calls(), policy or RetryPolicy()).run(
-        np.arange(n)
-    )
-    for row, (state, reason) in lost.items():
-        status[row], message[row] = state, reason
+    delivery = Delivery(open_stream, request.pixel, accept, calls or Calls(), policy or RetryPolicy())
+    for first in range(0, n, CHUNK):
+        lost = delivery.run(np.arange(first, min(first + CHUNK, n)))
+        for row, (state, reason) in lost.items():
+            status[row], message[row] = state, reason
     return SynthesizeResults(request.pixel, tuple(status), tuple(message), stokes, used)

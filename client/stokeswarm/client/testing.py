@@ -26,7 +26,14 @@ from stokeswarm.contract.atmosphere import Atmosphere
 from stokeswarm.contract.errors import ResourceExhaustedError
 from stokeswarm.contract.inference import ModelInfo, Prediction
 from stokeswarm.contract.instrument import hinode_sp
-from stokeswarm.contract.inversion import EngineInfo, InvertRequest, InvertResults, SynthesizeResults
+from stokeswarm.contract.inversion import (
+    CycleResults,
+    EngineInfo,
+    InvertRequest,
+    InvertResults,
+    SynthesizeRequest,
+    SynthesizeResults,
+)
 from stokeswarm.contract.plan import Cycle, Nodes, Plan
 from stokeswarm.contract.rpc import ErrorInterceptor, server_options
 from stokeswarm.contract.status import ContinuumReference, Status
@@ -76,6 +83,10 @@ class Script:
         Pixels of every call, in order of arrival.
     cycles : list of tuple
         Their cycles.
+    requests : list of InvertRequest or SynthesizeRequest
+        The calls as they came off the wire.
+    engines : tuple of str
+        What the server offers.
     closed : threading.Event
         Set when a silent call was cancelled.
     """
@@ -85,6 +96,8 @@ class Script:
     failing: dict[int, Status] = field(default_factory=dict)
     asked: list[tuple[int, ...]] = field(default_factory=list)
     cycles: list[tuple[int, ...]] = field(default_factory=list)
+    requests: list[InvertRequest | SynthesizeRequest] = field(default_factory=list)
+    engines: tuple[str, ...] = ("lte",)
     closed: threading.Event = field(default_factory=threading.Event)
     started: threading.Event = field(default_factory=threading.Event)
 
@@ -130,6 +143,7 @@ def fake_results(request: InvertRequest, script: Script) -> InvertResults:
         best_cycle=np.full(k, every[-1], np.int32),
         iterations=np.full(k, 7, np.int32),
         seconds=np.full(k, 0.25),
+        by_cycle=tuple(fake_cycle(request, found, c) for c in every) if request.all_cycles else (),
     )
     for row, pixel in enumerate(request.pixel.tolist()):
         if pixel in script.failing:
@@ -145,6 +159,13 @@ def fake_results(request: InvertRequest, script: Script) -> InvertResults:
     return results
 
 
+def fake_cycle(request: InvertRequest, found: tuple[Atmosphere, ...], cycle: int) -> CycleResults:
+    """What one cycle made: the result, warmer by 100 K for every cycle still to come."""
+    warmer = 100.0 * (len(request.plan.cycles) - 1 - cycle)
+    atmosphere = tuple(replace(part, temperature=part.temperature + warmer) for part in found)
+    return CycleResults(cycle, atmosphere, request.spectra.stokes, np.full(len(request), 10.0 + cycle))
+
+
 def take(results: InvertResults, rows: npt.ArrayLike) -> InvertResults:
     """Some pixels of a message."""
     chosen = np.asarray(rows, dtype=np.int64)
@@ -155,6 +176,10 @@ def take(results: InvertResults, rows: npt.ArrayLike) -> InvertResults:
         atmosphere=tuple(part.take(chosen) for part in results.atmosphere),
         uncertainty=tuple(part.take(chosen) for part in results.uncertainty),
         seconds=results.seconds[chosen],
+        by_cycle=tuple(
+            CycleResults(c.cycle, tuple(a.take(chosen) for a in c.atmosphere), c.fit[chosen], c.chi2[chosen])
+            for c in results.by_cycle
+        ),
         **{name: getattr(results, name)[chosen] for name in arrays},
     )
 
@@ -179,8 +204,24 @@ def merge(results: InvertResults, row: int, one: InvertResults) -> InvertResults
         message=(*results.message[:row], one.message[0], *results.message[row + 1 :]),
         atmosphere=tuple(map(put_part, results.atmosphere, one.atmosphere)),
         uncertainty=tuple(map(put_part, results.uncertainty, one.uncertainty)),
+        by_cycle=tuple(without(cycle, row) for cycle in results.by_cycle),
         **{name: put(getattr(results, name), getattr(one, name)) for name in arrays},
     )
+
+
+def without(results: CycleResults, row: int) -> CycleResults:
+    """A cycle in which one pixel has no result."""
+
+    def blank(values: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        copy = values.copy()
+        copy[row] = np.nan
+        return copy
+
+    atmosphere = tuple(
+        replace(part, **{name: blank(values) for name, values in part.arrays().items()})
+        for part in results.atmosphere
+    )
+    return CycleResults(results.cycle, atmosphere, blank(results.fit), blank(results.chi2))
 
 
 class FakeInversion(inversion_pb2_grpc.InversionServiceServicer):  # type: ignore[misc, unused-ignore]
@@ -192,10 +233,10 @@ class FakeInversion(inversion_pb2_grpc.InversionServiceServicer):  # type: ignor
         self._lock = threading.Lock()
 
     def ListEngines(self, request: Any, context: Any) -> Any:  # noqa: N802  # gRPC's name
-        """One engine, of two slots."""
+        """The script's engines, of two slots."""
         del request, context
-        info = EngineInfo("lte", "1", self._digest, available=True, slots=2)
-        return inversion_pb2.ListEnginesResponse(engines=[messages.engine_to_proto(info)])
+        infos = [EngineInfo(n, "1", self._digest, available=True, slots=2) for n in self._script.engines]
+        return inversion_pb2.ListEnginesResponse(engines=[messages.engine_to_proto(info) for info in infos])
 
     def Invert(self, request: Any, context: Any) -> Iterator[Any]:  # noqa: N802  # gRPC's name
         """Answer as the script says."""
@@ -204,6 +245,7 @@ class FakeInversion(inversion_pb2_grpc.InversionServiceServicer):  # type: ignor
         with self._lock:
             script.asked.append(tuple(asked.pixel.tolist()))
             script.cycles.append(asked.cycles)
+            script.requests.append(asked)
             fault = script.faults.popleft() if script.faults else Fault.NONE
         script.started.set()
         if script.poison & set(asked.pixel.tolist()):
@@ -214,12 +256,15 @@ class FakeInversion(inversion_pb2_grpc.InversionServiceServicer):  # type: ignor
         yield from _answer(fault, results, order, context, script)
 
     def Synthesize(self, request: Any, context: Any) -> Iterator[Any]:  # noqa: N802  # gRPC's name
-        """Profiles whose intensity is the temperature at the bottom over 1e4 K."""
+        """Profiles whose intensity is the temperature at the bottom over 1e4 K, times a ray's own μ."""
         del context
         asked = messages.synthesize_request_from_proto(request)
+        with self._lock:
+            self._script.requests.append(asked)
         k = len(asked)
         stokes = np.zeros((k, 4, asked.wavelength.size), np.float32)
-        stokes[:, 0] = asked.atmosphere[0].temperature[:, :1] / 1e4
+        mu = 1.0 if asked.mu is None else asked.mu[:, None]
+        stokes[:, 0] = mu * asked.atmosphere[0].temperature[:, :1] / 1e4
         results = SynthesizeResults(asked.pixel, (Status.OK,) * k, ("",) * k, stokes, asked.atmosphere)
         yield inversion_pb2.SynthesizeEvent(results=messages.synthesize_results_to_proto(results))
 

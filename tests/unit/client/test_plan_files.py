@@ -11,11 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stokeswarm.client.plan_files import dump_plan, load_plan, parse_plan, preset, preset_names
-from stokeswarm.client.sir_files import SirFileError
 from stokeswarm.contract.abundances import abundance_table
 from stokeswarm.contract.errors import NotFoundError, PlanError
 from stokeswarm.contract.instrument import gaussian_psf, hinode_sp
 from stokeswarm.contract.plan import Cycle, Nodes, Plan
+from stokeswarm.contract.sir_files import SirFileError
 from stokeswarm.contract.status import ContinuumReference
 
 DOCS = Path(__file__).parents[3] / "docs/reference/plans.md"
@@ -193,6 +193,18 @@ def test_psf_of_an_instrument_can_be_changed_or_taken_away() -> None:
     listed = parse_plan(SMALL + "psf = {offset = [-1, 0, 1], transmission = [0.2, 0.6, 0.2]}\n", "p")
     assert listed.plan.regions[0].psf is not None
     assert listed.plan.regions[0].psf.transmission == (0.2, 0.6, 0.2)
+
+
+def test_samples_that_are_not_even() -> None:
+    region = "[[region]]\nlines = [1]\nsamples = [6301.2, 6301.35, 6301.6]\n"
+    plan = parse_plan('name = "p"\n' + LINE + region, "p").plan
+    assert plan.wavelength.tolist() == [6301.2, 6301.35, 6301.6]
+    assert (plan.regions[0].start, plan.regions[0].stop) == (6301.2, 6301.6)
+    assert_same(parse_plan(dump_plan(plan), "again").plan, plan)
+    wider = parse_plan('name = "p"\n' + LINE + region + "start = 6301.0\nstop = 6302.0\n", "p").plan
+    assert_same(parse_plan(dump_plan(wider), "again").plan, wider)
+    with pytest.raises(PlanError, match="leave one of them out"):
+        parse_plan('name = "p"\n' + LINE + region + "step = 0.1\n", "p")
 
 
 def test_two_components() -> None:

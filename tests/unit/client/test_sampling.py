@@ -1,15 +1,24 @@
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
+import zarr
 
 from stokeswarm.client import sampling
-from stokeswarm.client.random_atmospheres import MAX_FIELD, POPULATIONS, TEMPERATURE_RANGE, sample_classes
+from stokeswarm.client.random_atmospheres import (
+    BLOCK,
+    MAX_FIELD,
+    POPULATIONS,
+    TEMPERATURE_RANGE,
+    Drawn,
+    Recipe,
+    draw_block,
+)
 from stokeswarm.client.sampling import sample, sample_atmospheres, synthesize_all
+from stokeswarm.contract.atmosphere import Atmosphere
 from stokeswarm.contract.errors import (
     DataLossError,
     InvalidArgumentError,
@@ -78,8 +87,18 @@ def obedient(request: SynthesizeRequest, _: int) -> Events:
         yield answer(request, rows[100:])
 
 
+def draw(recipe: Recipe) -> Drawn:
+    parts = [draw_block(recipe, block, LOG_TAU) for block in range(recipe.n_block)]
+    return Drawn(
+        Atmosphere.concatenate([part.atmosphere for part in parts]),
+        np.concatenate([part.classes for part in parts]),
+        np.concatenate([part.mu for part in parts]),
+    )
+
+
 def test_atmospheres_are_realistic() -> None:
-    atmosphere, classes = sample_atmospheres(3000, 5, LOG_TAU), sample_classes(3000, 5)
+    drawn = draw(Recipe(3000, 5))
+    atmosphere, classes = drawn.atmosphere, drawn.classes
     at_one = int(np.argmin(np.abs(LOG_TAU + 1)))
     names = list(POPULATIONS)
     field, temperature = atmosphere.field_strength[:, at_one], atmosphere.temperature
@@ -113,54 +132,118 @@ def test_polarities_and_azimuths_are_even() -> None:
     assert np.abs(atmosphere.velocity.mean()) < 0.1
 
 
+def test_some_velocities_and_fields_jump() -> None:
+    atmosphere = sample_atmospheres(2000, 4, LOG_TAU)
+    steepest = np.abs(np.gradient(atmosphere.velocity, LOG_TAU, axis=1)).max(axis=1)
+    assert 0.015 < np.mean(steepest > 4.0) < 0.15
+    relative = np.gradient(np.log(atmosphere.field_strength + 1.0), LOG_TAU, axis=1)
+    assert 0.015 < np.mean(np.abs(relative).max(axis=1) > 1.0) < 0.15
+
+
 def test_seed_decides_everything() -> None:
     first, again, other = (sample_atmospheres(50, seed, LOG_TAU) for seed in (1, 1, 2))
     assert np.array_equal(first.temperature, again.temperature)
     assert not np.allclose(first.temperature, other.temperature)
+    block = draw_block(Recipe(3 * BLOCK, 1), 2, LOG_TAU)
+    whole = sample_atmospheres(3 * BLOCK, 1, LOG_TAU)
+    assert np.array_equal(block.atmosphere.velocity, whole.velocity[2 * BLOCK :])
 
 
-@pytest.mark.parametrize(("n", "seed"), [(0, 1), (5, -1)])
-def test_nonsense_is_refused(n: int, seed: int) -> None:
-    with pytest.raises(InvalidArgumentError):
-        sample_atmospheres(n, seed, LOG_TAU)
+def test_towards_the_limb_one_looks_higher_up() -> None:
+    recipe = Recipe(400, 3, classes=("quiet",), mu=(0.2, 1.0))
+    drawn = draw_block(recipe, 0, LOG_TAU)
+    assert 0.2 <= drawn.mu.min() < 0.3
+    assert 0.9 < drawn.mu.max() <= 1.0
+    at_zero = drawn.atmosphere.temperature[:, int(np.argmin(np.abs(LOG_TAU)))]
+    limb, centre = at_zero[drawn.mu < 0.4].mean(), at_zero[drawn.mu > 0.8].mean()
+    assert 300 < centre - limb < 1500, "limb darkening: cooler at the same optical depth along the slant"
+    assert np.isfinite(drawn.atmosphere.temperature).all()
+
+
+@pytest.mark.parametrize(
+    ("options", "reason"),
+    [
+        ({"n": 0}, "at least one"),
+        ({"n": 5, "seed": -1}, "seed >= 0"),
+        ({"n": 5, "classes": ("sunspot",)}, "expected some of quiet, network"),
+        ({"n": 5, "classes": ()}, "found none"),
+        ({"n": 5, "mu": (0.0, 1.0)}, "lowest <= highest <= 1"),
+        ({"n": 5, "mu": (0.9, 0.5)}, "lowest <= highest <= 1"),
+    ],
+)
+def test_nonsense_is_refused(options: dict[str, object], reason: str) -> None:
+    with pytest.raises(InvalidArgumentError, match=reason):
+        Recipe(**options)  # type: ignore[arg-type]
 
 
 def test_training_set_pairs_profiles_with_their_atmospheres(tmp_path: Path) -> None:
-    output = tmp_path / "set" / "train.npz"
+    output = tmp_path / "set" / "train.zarr"
     seen: list[tuple[int, int, int]] = []
-    done = sample(FakeService(obedient), plan(), 600, 3, output, progress=lambda *state: seen.append(state))
-    assert (done.kept, done.failed, done.reasons) == (600, 0, ())
-    with np.load(output) as data:
-        assert data["stokes"].shape == (600, 4, 112)
-        assert data["stokes"].dtype == np.float32
-        assert data["stokes"][:, 0, 0] == pytest.approx(data["temperature"][:, 12] / 6000, rel=1e-6)
-        assert data["wavelength"] == pytest.approx(plan().wavelength)
-        assert str(data["reference"]) == ContinuumReference.DISC_CENTRE
-        expected = sample_atmospheres(600, 3, data["log_tau"])
-        assert data["azimuth"] == pytest.approx(expected.azimuth.astype(np.float32))
-        assert data["macroturbulence"] == pytest.approx(expected.macroturbulence.astype(np.float32))
-        assert np.array_equal(data["class"], sample_classes(600, 3))
-        recipe = json.loads(str(data["recipe"]))
-    assert recipe["seed"] == 3
-    assert recipe["regions"][0]["lines"] == [[6301.5012, -0.75], [6302.4936, -1.236]]
+    recipe = Recipe(600, 3, mu=(0.5, 1.0))
+    service = FakeService(obedient)
+    done = sample(service, plan(), recipe, output, progress=lambda *state: seen.append(state))
+    assert (done.n, done.replaced, done.reasons) == (600, 0, ())
+    data = zarr.open_group(str(output), mode="r")
+    assert data["stokes"].shape == (600, 4, 112)
+    assert data["stokes"].dtype == np.float32
+    assert data["stokes"][:, 0, 0] == pytest.approx(data["temperature"][:, 12] / 6000, rel=1e-6)
+    assert data["wavelength"][:] == pytest.approx(plan().wavelength)
+    expected = draw(recipe)
+    for name in ("azimuth", "macroturbulence"):
+        assert data[name][:] == pytest.approx(getattr(expected.atmosphere, name).astype(np.float32))
+    assert np.array_equal(data["class"][:], expected.classes)
+    assert data["mu"][:] == pytest.approx(expected.mu.astype(np.float32))
+    assert np.unique(data["region"][:]).tolist() == [0, 1, 2]
+    attrs = data.attrs
+    assert attrs["complete"] is True
+    assert attrs["reference"] == ContinuumReference.DISC_CENTRE
+    assert attrs["classes"] == list(POPULATIONS)
+    assert attrs["recipe"]["seed"] == 3
+    assert attrs["recipe"]["regions"][0]["lines"] == [[6301.5012, -0.75], [6302.4936, -1.236]]
     assert seen[-1] == (600, 600, 0)
-    assert [entry.name for entry in output.parent.iterdir()] == ["train.npz"], "no temporary file stays"
+    mu = {int(p): float(m) for r in service.requests for p, m in zip(r.pixel, r.mu, strict=True)}
+    assert [mu[i] for i in range(600)] == pytest.approx(expected.mu)
 
 
-def test_failures_are_counted_and_left_out(tmp_path: Path) -> None:
-    bad = {3, 299}
-
+def test_what_cannot_be_synthesised_is_replaced(tmp_path: Path) -> None:
     def script(request: SynthesizeRequest, _: int) -> Events:
+        bad = {3, 299} if len(request) > 10 else set()
         yield answer(request, list(range(len(request))), bad)
 
-    done = sample(FakeService(script), plan(), 300, 1, tmp_path / "t.npz")
-    assert (done.kept, done.failed) == (298, 2)
+    done = sample(FakeService(script), plan(), Recipe(300, 1), tmp_path / "t.zarr")
+    assert (done.n, done.replaced) == (300, 2)
     assert done.reasons == (("no hydrostatic equilibrium", 2),)
-    with np.load(tmp_path / "t.npz") as data:
-        assert len(data["stokes"]) == len(data["class"]) == 298
-        kept = np.delete(np.arange(300), sorted(bad))
-        assert np.array_equal(data["class"], sample_classes(300, 1)[kept])
-        assert json.loads(str(data["recipe"]))["left_out"] == 2
+    data = zarr.open_group(str(tmp_path / "t.zarr"), mode="r")
+    assert np.isfinite(data["stokes"][:]).all()
+    substitute = draw_block(Recipe(300, 1), 0, LOG_TAU, attempt=1)
+    assert data["velocity"][3] == pytest.approx(substitute.atmosphere.velocity[3], rel=1e-6)
+    assert data["class"][3] == substitute.classes[3]
+
+
+def test_an_interrupted_set_goes_on_and_ends_the_same(tmp_path: Path) -> None:
+    recipe = Recipe(4 * BLOCK, 2)
+    whole = tmp_path / "whole.zarr"
+    sample(FakeService(obedient), plan(), recipe, whole)
+
+    def broken(request: SynthesizeRequest, _: int) -> Events:
+        if int(request.pixel[0]) >= 2 * BLOCK:
+            raise PlanError("the power went out")
+        yield answer(request, list(range(len(request))))
+
+    part = tmp_path / "part.zarr"
+    with pytest.raises(PlanError, match="power"):
+        sample(FakeService(broken), plan(), recipe, part)
+    assert zarr.open_group(str(part), mode="r").attrs["complete"] is False
+    with pytest.raises(InvalidArgumentError, match="another recipe: seed was 2, now 5"):
+        sample(FakeService(obedient), plan(), Recipe(4 * BLOCK, 5), part, resume=True)
+    service = FakeService(obedient)
+    already = int(zarr.open_group(str(part), mode="r")["done"][:].sum())
+    sample(service, plan(), recipe, part, resume=True)
+    assert len(service.requests) == 4 - already
+    one, two = (zarr.open_group(str(path), mode="r") for path in (whole, part))
+    assert two.attrs["complete"] is True
+    for name in ("stokes", "temperature", "mu", "class", "region"):
+        assert np.array_equal(one[name][:], two[name][:])
 
 
 def test_a_broken_stream_costs_only_what_had_not_come() -> None:
@@ -183,37 +266,37 @@ def test_a_broken_stream_costs_only_what_had_not_come() -> None:
     assert set(message) == {""}
 
 
-def test_a_refusal_ends_the_sampling_and_leaves_no_file(tmp_path: Path) -> None:
+def test_a_refusal_ends_the_sampling(tmp_path: Path) -> None:
     def script(request: SynthesizeRequest, _: int) -> Events:
         raise PlanError("the engine knows no such line")
         yield answer(request, [])
 
     with pytest.raises(PlanError, match="no such line"):
-        sample(FakeService(script), plan(), 20, 1, tmp_path / "t.npz")
-    assert list(tmp_path.iterdir()) == []
+        sample(FakeService(script), plan(), Recipe(20, 1), tmp_path / "t.zarr")
 
 
 def test_nothing_synthesised_is_an_error(tmp_path: Path) -> None:
     def script(request: SynthesizeRequest, _: int) -> Events:
         yield answer(request, list(range(len(request))), set(range(20)))
 
-    with pytest.raises(DataLossError, match=r"none of 20.*hydrostatic"):
-        sample(FakeService(script), plan(), 20, 1, tmp_path / "t.npz")
+    with pytest.raises(DataLossError, match=r"20 of 20.*block 0.*hydrostatic"):
+        sample(FakeService(script), plan(), Recipe(20, 1), tmp_path / "t.zarr")
 
 
 def test_outputs_are_not_overwritten(tmp_path: Path) -> None:
-    (tmp_path / "t.npz").write_bytes(b"precious")
-    with pytest.raises(OutputExistsError, match=r"t\.npz"):
-        sample(FakeService(obedient), plan(), 5, 1, tmp_path / "t.npz")
-    assert (tmp_path / "t.npz").read_bytes() == b"precious"
-    with pytest.raises(InvalidArgumentError, match=r"\.npz"):
-        sample(FakeService(obedient), plan(), 5, 1, tmp_path / "t.h5")
+    (tmp_path / "t.zarr").write_bytes(b"precious")
+    with pytest.raises(OutputExistsError, match=r"t\.zarr"):
+        sample(FakeService(obedient), plan(), Recipe(5, 1), tmp_path / "t.zarr")
+    assert (tmp_path / "t.zarr").read_bytes() == b"precious"
+    sample(FakeService(obedient), plan(), Recipe(5, 1), tmp_path / "u.zarr")
+    with pytest.raises(OutputExistsError, match="resume it, remove it"):
+        sample(FakeService(obedient), plan(), Recipe(5, 1), tmp_path / "u.zarr")
 
 
 def test_the_result_does_not_depend_on_the_batches(monkeypatch: pytest.MonkeyPatch) -> None:
     atmosphere = sample_atmospheres(40, 2, LOG_TAU)
     whole, _, _ = synthesize_all(FakeService(obedient), plan(), atmosphere)
-    monkeypatch.setattr(sampling, "BATCH", 7)
+    monkeypatch.setattr(sampling, "BLOCK", 7)
     service = FakeService(obedient)
     parts, _, _ = synthesize_all(service, plan(), atmosphere)
     assert len(service.requests) == 6

@@ -63,8 +63,38 @@ PlanOption = Annotated[
         "--plan",
         "-p",
         metavar="PLAN",
-        help="Preset name, TOML file, or SIR control file (.trol).",
+        help="Preset name, TOML file, control file of SIR (.trol) or DeSIRe (.dtrol), or a project's "
+        "initialization.input.",
         show_default=True,
+    ),
+]
+SearchOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--search",
+        metavar="FOLDER",
+        help="Where files that the plan names are looked for besides its own folder; may be given again.",
+        show_default=False,
+    ),
+]
+EngineOption = Annotated[
+    str,
+    typer.Option(
+        "--engine",
+        metavar="NAME",
+        help="Engine of the inversion service: lte, sir, desire, rh, or another installation of theirs, such "
+        "as sir-2015. Without it the one that the plan is written for, else lte.",
+        show_default=False,
+    ),
+]
+PositionOption = Annotated[
+    str,
+    typer.Option(
+        "--position",
+        metavar="X,Y|FILE",
+        help="Place on the disc in solar radii (X west, Y north): of all pixels, from a .coor file, or of "
+        "each pixel from the array position of an .npz.",
+        show_default=False,
     ),
 ]
 InferenceOption = Annotated[

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -11,10 +12,13 @@ from stokeswarm.client.cli.common import (
     FAILED,
     AxesOption,
     ContinuumOption,
+    EngineOption,
     InferenceOption,
     InversionOption,
     MediumOption,
     PlanOption,
+    PositionOption,
+    SearchOption,
     SlotsOption,
     StokesOrderOption,
     UnitOption,
@@ -46,6 +50,7 @@ ObservationArgument = Annotated[
 def check(
     obs: ObservationArgument = None,
     plan: PlanOption = DEFAULT_PLAN,
+    search: SearchOption = None,
     axes: AxesOption = "",
     stokes_order: StokesOrderOption = "",
     unit: UnitOption = "",
@@ -55,7 +60,7 @@ def check(
     """Say what an observation and a plan are taken for, and whether they go together. Nothing is computed."""
     with guarded():
         hints = _hints(axes, stokes_order, unit, medium, continuum)
-        project, observation = _load(obs, plan, hints, quiet=True)
+        project, observation = _load(obs, plan, hints, search or (), quiet=True)
         report = _check(observation, project)
         _print_report(report, (*project.notes, *observation.notes))
         if report.errors:
@@ -76,7 +81,12 @@ def invert(
             "the control file's own guess, else the network that fits, else the plan's model.",
         ),
     ] = None,
-    engine: Annotated[str, typer.Option(help="Engine of the inversion service: lte, sir or desire.")] = "lte",
+    engine: EngineOption = "",
+    all_cycles: Annotated[
+        bool, typer.Option("--all-cycles", help="Keep what every cycle made, not only the best.")
+    ] = False,
+    position: PositionOption = "",
+    search: SearchOption = None,
     region: Annotated[
         str | None, typer.Option(metavar="Y0:Y1,X0:X1", help="Only this part of the map.")
     ] = None,
@@ -111,13 +121,15 @@ def invert(
     with guarded(hint):
         from stokeswarm.client.cluster import connect
         from stokeswarm.client.gate import Gate
-        from stokeswarm.client.prepare import Wishes
+        from stokeswarm.client.prepare import Wishes, engine_name
         from stokeswarm.client.progress import Silent, reporter
         from stokeswarm.client.summary import render, summarize
         from stokeswarm.client.tiles import parse_tile
 
         hints = _hints(axes, stokes_order, unit, medium, continuum)
-        project, observation = _load(obs, plan, hints, quiet=quiet)
+        project, observation = _load(obs, plan, hints, search or (), quiet=quiet)
+        if position:
+            project, observation = _place(project, observation, position)
         report = _check(observation, project)
         for text in report.errors:
             say_error(text)
@@ -126,9 +138,10 @@ def invert(
         if not quiet:
             for text in report.warnings:
                 note(f"warning: {text}")
-        wishes = Wishes(init=init, engine=engine, gate=Gate(gate, novelty), seed=seed)
+        name = engine_name(engine, project)
+        wishes = Wishes(init, name, Gate(gate, novelty), seed, all_cycles)
         progress = Silent() if quiet else reporter(err)
-        with connect(inference, inversion, slots) as cluster:
+        with connect(inference, inversion, slots, engines=(name,)) as cluster:
             if not quiet and inversion is None:
                 note("starting the services on this machine …")
             run = cluster.begin(
@@ -174,24 +187,29 @@ def _hints(axes: str, stokes_order: str, unit: str, medium: str, continuum: str)
 
 
 def _load(
-    obs: str | None, plan: str, hints: dict[str, Any], *, quiet: bool = False
+    obs: str | None, plan: str, hints: dict[str, Any], search: Sequence[str], *, quiet: bool = False
 ) -> tuple[Project, Observation]:
     """Read the plan and the observation, and say how they were understood."""
+    from stokeswarm.client.observing import observe
     from stokeswarm.client.prepare import as_project
-    from stokeswarm.client.readers import read
-    from stokeswarm.contract.errors import InvalidArgumentError
 
-    project = as_project(plan)
-    place = obs or project.observation
-    if place is None:
-        raise InvalidArgumentError(f"no observation given, and the plan {plan!r} names none")
-    observation = read(place, plan=project.plan, **hints)
+    project = as_project(plan, search)
+    observation = observe(project, obs, **hints)
     if not quiet:
         note(f"plan: {project.plan.name} ({project.source or plan})")
-        note(f"observation: {observation.recognised or place}")
+        note(f"observation: {observation.recognised or observation.source}")
         for text in (*project.notes, *observation.notes):
             note(f"note: {text}")
     return project, observation
+
+
+def _place(project: Project, observation: Observation, position: str) -> tuple[Project, Observation]:
+    """Put the pixels where the command line says, whatever the project and the observation say."""
+    from dataclasses import replace
+
+    from stokeswarm.client.positions import read_position
+
+    return replace(project, position=read_position(position)), replace(observation, position=None)
 
 
 def _check(observation: Observation, project: Project) -> Report:

@@ -56,31 +56,60 @@ def export(
 
 
 def compare(
-    store: StoreArgument,
+    reference: Annotated[
+        str, typer.Argument(metavar="REF", help="Result store, path or URL; or atmospheres in an .npz.")
+    ],
     other: Annotated[str, typer.Argument(metavar="OTHER", help="Another result of the same map.")],
+    truth: Annotated[
+        str | None,
+        typer.Option(metavar="FILE", help="What the map really is: .npz or .mod atmospheres, or a store."),
+    ] = None,
     log_tau: Annotated[
         str, typer.Option(metavar="LIST", help="Depths, log10 tau at 5000 angstrom.")
     ] = "0,-1,-2",
+    output: Annotated[
+        str | None,
+        typer.Option("--output", "-o", metavar="FOLDER", help="Write comparison.json and figures there."),
+    ] = None,
+    json: Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")] = False,
+    min_polarisation: Annotated[
+        float,
+        typer.Option(
+            min=0.0,
+            metavar="SIGMA",
+            help="Judge field and angles once more where the polarisation exceeds this.",
+        ),
+    ] = 5.0,
+    reached_noise: Annotated[
+        bool,
+        typer.Option(
+            "--reached-noise",
+            help="Tables and histograms of the pixels where REF's reduced chi2 is at most 1.5 x its median.",
+        ),
+    ] = False,
 ) -> None:
-    """Print how two results of one map differ: mean and rms per quantity and depth."""
+    """Say how two results of one map differ: correlations, errors, fits, cost, and the worst pixels."""
     with guarded():
-        from rich.table import Table
-
-        from stokeswarm.client.comparison import compare_stores
+        from stokeswarm.client.comparison import load
+        from stokeswarm.client.comparison.measure import measure
+        from stokeswarm.client.comparison.outcome import ALL, REACHED_NOISE
+        from stokeswarm.client.comparison.report import as_json, write_report
+        from stokeswarm.client.comparison.table import render
+        from stokeswarm.contract.errors import InvalidArgumentError
 
         depths = tuple(_number(text, "--log-tau") for text in log_tau.split(","))
-        comparison = compare_stores(store, other, depths)
-        table = Table(title=f"{other} minus {store}: {comparison.pixels} pixels with a result in both")
-        for name in ("quantity", "log tau", "mean", "rms"):
-            table.add_column(name, justify="left" if name == "quantity" else "right")
-        for row in comparison.rows:
-            table.add_row(
-                f"{row.quantity} [{row.unit}]".replace("[", r"\["),
-                f"{row.log_tau:g}",
-                f"{row.mean:.4g}",
-                f"{row.rms:.4g}",
-            )
-        out.print(table)
+        pair = load(reference, other, truth, depths)
+        found = measure(pair, min_polarisation)
+        selection = REACHED_NOISE if reached_noise else ALL
+        if selection not in found.pixels:
+            raise InvalidArgumentError(f"--reached-noise: {reference} has no chi-square to judge by")
+        written = () if output is None else write_report(pair, found, output, selection)
+        if json:
+            typer.echo(as_json(found))
+            return
+        out.print(render(found, selection))
+        for path in written:
+            out.print(str(path), markup=False, highlight=False, soft_wrap=True)
 
 
 def _number(text: str, option: str) -> float:

@@ -13,7 +13,7 @@ from stokeswarm.client.readers.axes import arrange, find_axes
 from stokeswarm.client.readers.hints import FROM_MAP, Hints
 from stokeswarm.client.readers.observation import Observation
 from stokeswarm.client.sources import Identity, ReadError
-from stokeswarm.client.wavelengths import unit_factor, vacuum_to_air
+from stokeswarm.client.wavelengths import air_to_vacuum, unit_factor, vacuum_to_air
 from stokeswarm.contract.errors import SpectraError
 from stokeswarm.contract.spectra import MAX_INTENSITY, STOKES, WAVELENGTH_RANGE
 from stokeswarm.contract.status import ContinuumReference
@@ -44,7 +44,7 @@ class Raw:
         Level in the file's units that makes the reference 1.
     continuum_name : str
         Where that level stands.
-    mask, noise, weights, header
+    mask, noise, weights, position, header
         As in `Observation`.
     notes : tuple of str
     """
@@ -61,6 +61,7 @@ class Raw:
     mask: npt.NDArray[np.bool_] | None = None
     noise: tuple[float, float, float, float] | None = None
     weights: npt.NDArray[np.float32] | None = None
+    position: npt.NDArray[np.float64] | None = None
     header: Mapping[str, Any] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
 
@@ -95,6 +96,9 @@ def assemble(raw: Raw, hints: Hints, name: str, identity: Identity | None) -> Ob
     mask = raw.mask
     if mask is not None and moved and mask.shape == stokes.shape[1::-1] != stokes.shape[:2]:
         mask = mask.T
+    position = raw.position
+    if position is not None and moved and position.shape[:2] == stokes.shape[1::-1] != stokes.shape[:2]:
+        position = position.transpose(1, 0, 2)
     noise = raw.noise
     if noise is not None and level != 1.0:
         i, q, u, v = (sigma / level for sigma in noise)
@@ -107,6 +111,7 @@ def assemble(raw: Raw, hints: Hints, name: str, identity: Identity | None) -> Ob
             mask=mask,
             noise=noise,
             weights=weights,
+            position=position,
             header=raw.header,
             identity=identity,
             source=name,
@@ -122,7 +127,7 @@ def assemble(raw: Raw, hints: Hints, name: str, identity: Identity | None) -> Ob
 def _wavelength(
     raw: Raw, hints: Hints, name: str, said: list[str], notes: list[str]
 ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.int64] | None]:
-    """Å in air, and the permutation that puts a falling axis in order (None = as it is)."""
+    """Å in air (or the plan's vacuum), and the permutation that puts a falling axis in order (None: none)."""
     given = raw.wavelength if hints.wavelength is None else hints.wavelength
     axis = np.asarray(given, dtype=np.float64)
     if axis.ndim != 1 or axis.size == 0 or not np.isfinite(axis).all():
@@ -149,7 +154,12 @@ def _wavelength(
             f"found {low:g}–{high:g} {'Å' if unit else 'without a unit (offsets from a line centre?)'}"
         )
     medium = hints.medium or raw.medium
-    if medium == "vacuum":
+    wanted = "vacuum" if hints.plan is not None and hints.plan.vacuum else "air"
+    if medium == "air" and wanted == "vacuum":
+        shift = float(np.mean(air_to_vacuum(axis) - axis))
+        axis = air_to_vacuum(axis)
+        notes.append(f"wavelengths converted from air to the plan's vacuum (+{shift:.3f} Å; Morton 2000)")
+    elif medium == "vacuum" and wanted == "air":
         shift = float(np.mean(axis - vacuum_to_air(axis)))
         axis = vacuum_to_air(axis)
         notes.append(f"wavelengths converted from vacuum to air (−{shift:.3f} Å; Morton 2000)")

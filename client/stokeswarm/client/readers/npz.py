@@ -17,7 +17,17 @@ from stokeswarm.contract.status import ContinuumReference
 _WAVELENGTH: Final = ("wavelength", "wavelengths", "wave")
 _NOISE: Final = ("noise", "noise_sigma")
 #: what an archive may hold beside stokes and wavelength
-_KNOWN: Final = (*_WAVELENGTH, *_NOISE, "stokes", "reference", "mask", "weights", "unit", "medium")
+_KNOWN: Final = (
+    *_WAVELENGTH,
+    *_NOISE,
+    "stokes",
+    "reference",
+    "mask",
+    "position",
+    "weights",
+    "unit",
+    "medium",
+)
 
 
 def read_npz(file: Source, hints: Hints) -> Raw:
@@ -25,7 +35,7 @@ def read_npz(file: Source, hints: Hints) -> Raw:
 
     Keys: ``stokes`` and ``wavelength`` [Å unless ``unit`` says otherwise]; optional ``reference``
     (``"disc-centre"`` or ``"local-quiet-sun"``), ``noise`` (one or four), ``mask`` (y, x; True = leave out),
-    ``weights`` (4, n), ``unit``, ``medium``.
+    ``weights`` (4, n), ``position`` (y, x, 2) (X west, Y north, in solar radii), ``unit``, ``medium``.
 
     Raises
     ------
@@ -75,8 +85,21 @@ def raw_from_arrays(content: Mapping[str, Any], keys: list[str], name: str, kind
         reference=ContinuumReference(reference) if reference else None,
         mask=None if mask is None else np.asarray(mask, dtype=bool),
         noise=_noise(content, name),
+        position=_position(content, name),
         weights=np.asarray(content["weights"], dtype=np.float32) if "weights" in content else None,
     )
+
+
+def _position(content: Mapping[str, Any], name: str) -> np.ndarray | None:
+    if "position" not in content:
+        return None
+    value = np.asarray(content["position"])
+    if value.dtype.kind not in "fiu" or value.ndim != 3 or value.shape[2] != 2:
+        raise ReadError(
+            f"{name}: position: expected X and Y [solar radii] of every pixel, (y, x, 2), "
+            f"found {value.dtype} of shape {value.shape}"
+        )
+    return value.astype(np.float64)
 
 
 def _text(content: Mapping[str, Any], key: str, name: str) -> str:

@@ -38,6 +38,9 @@ class Observation:
         Standard deviation of I, Q, U, V in units of the reference, where the file says so.
     weights : ndarray (4, n_wavelength) float32 or None
         Non-negative factors on 1/σ²; None = 1.
+    position : ndarray (y, x, 2) float64 or None
+        X (west) and Y (north) on the disc in solar radii, where the file says so; NaN or off the disc = that
+        pixel cannot be inverted.
     header : mapping
         The file's keywords (WCS among them), JSON-able values.
     identity : Identity or None
@@ -61,6 +64,7 @@ class Observation:
     mask: npt.NDArray[np.bool_] | None = None
     noise: tuple[float, float, float, float] | None = None
     weights: npt.NDArray[np.float32] | None = None
+    position: npt.NDArray[np.float64] | None = None
     header: Mapping[str, Any] = field(default_factory=dict)
     identity: Identity | None = None
     source: str = ""
@@ -87,6 +91,14 @@ class Observation:
             # the same rules as on the wire, checked once here instead of at the first tile
             one = Spectra(self.wavelength, self.stokes[0, :1], self.reference, self.weights)
             object.__setattr__(self, "weights", one.weights)
+        if self.position is not None:
+            position = np.ascontiguousarray(self.position, dtype=np.float64)
+            if position.shape != (*self.shape, 2):
+                wanted = f"{(*self.shape, 2)}"
+                raise SpectraError(
+                    f"position: expected X and Y of every pixel, shape {wanted}, found {position.shape}"
+                )
+            object.__setattr__(self, "position", position)
         if self.noise is not None:
             noise = tuple(float(sigma) for sigma in self.noise)
             if len(noise) != len(STOKES) or not all(np.isfinite(s) and s > 0 for s in noise):
@@ -121,7 +133,12 @@ class Observation:
                 f"region: y {y.start}:{y.stop}, x {x.start}:{x.stop} holds no pixel of a map of "
                 f"{self.shape[0]} × {self.shape[1]} (y × x)"
             )
-        return replace(self, stokes=stokes, mask=None if self.mask is None else self.mask[y, x])
+        return replace(
+            self,
+            stokes=stokes,
+            mask=None if self.mask is None else self.mask[y, x],
+            position=None if self.position is None else self.position[y, x],
+        )
 
     def spectra(self, y: slice = slice(None), x: slice = slice(None)) -> Spectra:
         """The profiles of a rectangle as one batch, row by row.

@@ -71,7 +71,9 @@ class Format:
 
 def _is_per(file: Source, head: bytes) -> bool:
     first = head.decode("latin-1").split("\n", 1)[0].split()
-    return file.suffix == ".per" or (bool(head) and b"\0" not in head and len(first) == 6 and _numeric(first))
+    return file.suffix in (".per", ".spc") or (
+        bool(head) and b"\0" not in head and len(first) == 6 and _numeric(first)
+    )
 
 
 def _numeric(fields: Sequence[str]) -> bool:
@@ -236,6 +238,7 @@ def _lines(value: dict[int, Line] | str | os.PathLike[str] | None) -> dict[int, 
         return {}
     if isinstance(value, dict):
         return value
-    from stokeswarm.client.sir_files import load, parse_lines
+    from stokeswarm.client.sources import load
+    from stokeswarm.contract.sir_files import parse_lines
 
     return load(value, parse_lines)

@@ -16,7 +16,7 @@ from stokeswarm.client.sources import Identity, ReadError, Source
 
 #: where the arrays may lie, the likeliest first
 _GROUPS: Final = ("observation", "")
-_ARRAYS: Final = ("stokes", "wavelength", "weights", "mask", "noise")
+_ARRAYS: Final = ("stokes", "wavelength", "weights", "mask", "noise", "position")
 _TEXTS: Final = ("reference", "unit", "medium")
 
 

@@ -122,7 +122,12 @@ def format_grid(rows: Iterable[GridRow]) -> str:
 
 
 def grid_regions(
-    rows: Sequence[GridRow], lines: Mapping[int, Line], name: str, psf: Psf | None = None
+    rows: Sequence[GridRow],
+    lines: Mapping[int, Line],
+    name: str,
+    psf: Psf | None = None,
+    *,
+    observed: bool = False,
 ) -> tuple[Region, ...]:
     """A grid as the plan's regions.
 
@@ -135,6 +140,9 @@ def grid_regions(
         File name for messages.
     psf : Psf or None
         Of every region.
+    observed : bool
+        Whether the grid goes with observed profiles: SIR then ends it at the step nearest to the stated last
+        offset. In a synthesis it ends at or beyond that.
 
     Raises
     ------
@@ -148,15 +156,15 @@ def grid_regions(
             known = ", ".join(map(str, sorted(lines)))
             raise SirFileError(f"{name}: grid: line {missing[0]} is not in the line list (it holds {known})")
         rest = lines[row.lines[0]].wavelength
-        offset = row.offset
+        steps = round((row.stop - row.start) / row.step) if observed else row.n_wavelength - 1
         label = f"{lines[row.lines[0]].element}{lines[row.lines[0]].ion}-{rest:.1f}".lower()
         try:
             regions.append(
                 Region(
                     name=label,
                     lines=tuple(lines[index] for index in row.lines),
-                    start=rest + ANGSTROM_PER_MILLI * float(offset[0]),
-                    stop=rest + ANGSTROM_PER_MILLI * float(offset[-1]),
+                    start=rest + ANGSTROM_PER_MILLI * row.start,
+                    stop=rest + ANGSTROM_PER_MILLI * (row.start + steps * row.step),
                     step=ANGSTROM_PER_MILLI * row.step,
                     psf=psf,
                 )

@@ -12,6 +12,9 @@ from stokeswarm.contract.sir_files.text import SirFileError, body, formatted_num
 
 #: SIR reads that many characters of a row
 MAX_CHARACTERS: Final = 100
+#: a number is copied into that many characters, without looking
+NUMBER_CHARACTERS: Final = 13
+MAX_DIGITS: Final = 12
 _TERM: Final = r"(\d{1,2}\s*(?:[A-Za-z]|\[\s*\d+\s*/\s*2\s*\])\s*\d*\.?\d*)"
 _TERMS: Final = re.compile(rf"\s*{_TERM}\s*-\s*{_TERM}(.*)")
 #: ion, wavelength, damping, excitation, log gf
@@ -126,7 +129,7 @@ def format_lines(lines: Iterable[Line]) -> str:
                 f"line {line.index}: SIR's line lists have no place for an effective Landé factor"
             )
         row = (
-            f"{line.index:3d}={line.element.upper():<2s} {line.ion} {line.wavelength:10.4f} "
+            f"{line.index:3d}={line.element.upper():<2s} {line.ion} {_real(line.wavelength):>10s} "
             f"{_real(line.damping_factor)} {_real(line.excitation)} {_real(line.log_gf)} "
             f"{_spread(line.lower_term)}-{_spread(line.upper_term)} "
             f"{_real(line.abo_alpha)} {_real(line.abo_sigma)}"
@@ -140,10 +143,17 @@ def format_lines(lines: Iterable[Line]) -> str:
 
 
 def _real(value: float) -> str:
-    """Shortest exact text that keeps its decimal point, without which Fortran's f13.5 misreads it."""
-    text = f"{value:.12g}"
-    mantissa, e, exponent = text.partition("e")
-    return (mantissa if "." in mantissa else mantissa + ".") + e + exponent
+    """The shortest text that says the value, or as many of its digits as SIR's field has characters.
+
+    With a decimal point always, without which Fortran's f13.5 misreads it.
+    """
+    text = ""
+    for digits in range(MAX_DIGITS, 0, -1):
+        mantissa, e, exponent = f"{value:.{digits}g}".partition("e")
+        text = (mantissa if "." in mantissa else mantissa + ".") + e + exponent
+        if len(text) <= NUMBER_CHARACTERS:
+            break
+    return text
 
 
 def _spread(term: str) -> str:
