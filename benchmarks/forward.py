@@ -14,9 +14,9 @@ from collections.abc import Callable
 import numpy as np
 from reference import write
 
+from stokeswarm.contract.hsra import hsra_continuum
 from stokeswarm.inversion.engines.lte.elements import mixture
 from stokeswarm.inversion.engines.lte.forward import Column, ForwardModel, LineData, RegionSetup
-from stokeswarm.inversion.engines.lte.hsra import hsra_continuum
 from stokeswarm.inversion.engines.lte.terms import parse_transition
 from stokeswarm.inversion.engines.lte.zeeman import pattern_of_terms
 

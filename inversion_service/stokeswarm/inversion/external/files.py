@@ -23,8 +23,6 @@ from stokeswarm.inversion.external.warden import FOLDER_FLAGS, read_up_to, remov
 #: largest file that is read, where nobody says otherwise [bytes]
 MAX_BYTES: Final = 16 * 2**20
 MODE: Final = 0o600
-#: of the clock that stamps files; two stamps may differ by that much the wrong way round
-CLOCK_TICK_NS: Final = 20_000_000
 Parts = tuple[str, ...]
 #: device, inode, size, and the times of the last change of data and of status
 Identity = tuple[int, ...]
@@ -314,7 +312,7 @@ class Folder:
             status = os.fstat(fd)
             if not stat.S_ISREG(status.st_mode):
                 return None, "not a regular file"
-            if status.st_mtime_ns < self._begun - CLOCK_TICK_NS and parts not in self._static:
+            if status.st_mtime_ns < self._begun and parts not in self._static:
                 return None, "older than the run"
             if status.st_size > max_bytes:
                 return None, f"larger than {max_bytes} bytes ({status.st_size})"
