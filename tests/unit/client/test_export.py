@@ -1,4 +1,4 @@
-"""FITS export: units, types, axes and the shifted WCS; comparison of two stores."""
+"""FITS export: units, types, axes and the shifted WCS."""
 
 from __future__ import annotations
 
@@ -8,12 +8,11 @@ import numpy as np
 import pytest
 from astropy.io import fits
 
-from stokeswarm.client.comparison import compare_stores
 from stokeswarm.client.export import export_fits
 from stokeswarm.client.layout import blank, result_variables
 from stokeswarm.client.store import ResultStore
 from stokeswarm.client.tiles import TileGrid, Window
-from stokeswarm.contract.errors import InvalidArgumentError, OutputExistsError
+from stokeswarm.contract.errors import OutputExistsError
 from stokeswarm.contract.status import Status
 
 TAU = np.array([1.0, 0.0, -1.0, -2.0])
@@ -80,15 +79,3 @@ def test_files_are_replaced_only_when_told(tmp_path: Path) -> None:
     with pytest.raises(OutputExistsError, match="--overwrite"):
         export_fits(place, path)
     assert export_fits(place, path, overwrite=True) == path
-
-
-def test_comparison_counts_azimuths_up_to_180(tmp_path: Path) -> None:
-    first, second = store(tmp_path / "a.zarr"), store(tmp_path / "b.zarr", 5030.0, azimuth=175.0)
-    found = compare_stores(first, second, (0.0,))
-    assert found.pixels == WINDOW.size - 1
-    rows = {row.quantity: row for row in found.rows}
-    assert rows["temperature"].mean == pytest.approx(30.0)
-    assert rows["azimuth"].rms == pytest.approx(15.0)
-    other = store(tmp_path / "c.zarr", window=Window(0, 3, 4, 6))
-    with pytest.raises(InvalidArgumentError, match="same pixels"):
-        compare_stores(first, other, (0.0,))

@@ -2,8 +2,9 @@
 
 A NumPy archive holds either
 
-- ``log_tau`` (n,) and quantities by name, ``temperature`` … (y, x, n), in the store's units; optional
-  ``macroturbulence``, ``filling_factor``, ``stray_light`` (y, x) and of a fit ``chi2``, ``seconds`` (y, x); or
+- ``log_tau`` (n,) and quantities by name, ``temperature`` … (y, x, n), in the store's units;
+  optional ``macroturbulence``, ``filling_factor``, ``stray_light`` (y, x), and of a fit ``chi2`` and
+  ``seconds`` (y, x); or
 - ``atm`` or ``model`` (y, x, n, 8 or 11) with the columns and units of a model file of SIR
   (`stokeswarm.contract.sir_files.models`).
 
@@ -127,6 +128,7 @@ class ArchiveSource:
     def polarisation(self, window: Window) -> Polarisation | None:
         """None: an atmosphere has no observation."""
         del window
+        return None
 
 
 def open_archive(

@@ -19,6 +19,7 @@ from stokeswarm.client.truth import difference
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.axis import Axis
     from matplotlib.colors import Colormap
     from matplotlib.figure import Figure
 
@@ -100,6 +101,8 @@ def _limits(pair: Pair, rows: Sequence[Row], selection: str, limit: float) -> tu
             high = max(high, shape.reference + x, shape.other + y)
     if not np.isfinite(high - low):
         return 0.0, 1.0
+    if LOOKS[quantity].scale == "positive":
+        low = max(low, 0.0)
     margin = max(0.04 * (high - low), 0.05 * LOOKS[quantity].error)
     return low - margin, high + margin
 
@@ -148,6 +151,7 @@ def _share_colours(figure: Figure, meshes: Sequence[Any], axes: npt.NDArray[Any]
         mesh.norm.vmax = max(largest, 2.0)
     bar = figure.colorbar(meshes[0], ax=axes, fraction=0.012, pad=0.01, aspect=40)
     bar.set_label("pixels")
+    _plain(bar.ax.yaxis)
 
 
 def draw_chi2(pair: Pair, found: Comparison, path: Path) -> Path | None:
@@ -202,13 +206,26 @@ def _chi2_plane(figure: Figure, ax: Axes, a: Any, b: Any, limit: float | None) -
     )
     ends = (10.0 ** edges[0], 10.0 ** edges[-1])
     ax.plot(ends, ends, "--", color=_LINE, lw=0.8)
-    if limit is not None:
+    if limit is not None and limit < ends[1]:
         ax.axvline(limit, color=_GOOD, lw=0.8, ls=":")
-        ax.text(limit, ends[1], " noise reached", ha="right", va="top", rotation=90, fontsize=7, color=_GOOD)
+        ax.text(
+            limit,
+            0.97,
+            "noise reached",
+            transform=ax.get_xaxis_transform(),
+            ha="right",
+            va="top",
+            rotation=90,
+            fontsize=7,
+            color=_GOOD,
+        )
     ax.set(xscale="log", yscale="log", xlim=ends, ylim=ends, aspect="equal")
+    for axis in (ax.xaxis, ax.yaxis):
+        _plain(axis)
     ax.set(xlabel="χ² REF", ylabel="χ² OTHER", title="reduced χ²")
     place = ax.inset_axes((1.03, 0.0, 0.045, 1.0))
     figure.colorbar(mesh, cax=place)
+    _plain(place.yaxis)
     place.set_title("pixels", fontsize=7.5, loc="left", pad=3)
 
 
@@ -217,6 +234,8 @@ def _ratio_histogram(ax: Axes, ratio: Floats, chi2: Sequence[Chi2Ratios]) -> Non
     low, high = min(float(low), 0.7), max(float(high), 1.5)
     bins = np.geomspace(low, high, 80)
     ax.hist(np.clip(ratio, low, high), bins=list(bins), color="#6b7fa3", log=True)
+    ax.set_ylim(bottom=0.7)
+    _plain(ax.yaxis)
     ax.axvspan(WORSE, high, color=_BAD, alpha=0.10, lw=0)
     ax.axvspan(low, BETTER, color=_GOOD, alpha=0.10, lw=0)
     ax.axvline(1.0, color=_LINE, lw=0.8, ls="--")
@@ -230,3 +249,15 @@ def _ratio_histogram(ax: Axes, ratio: Floats, chi2: Sequence[Chi2Ratios]) -> Non
     ticks = [tick for tick in _TICKS if low <= tick <= high]
     ax.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
     ax.set_xticks([], minor=True)
+
+
+def _plain(axis: Axis) -> None:
+    """Label a logarithmic axis at 1, 2 and 5 (far reaching ones at 1) with plain numbers."""
+    from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
+
+    low, high = sorted(axis.get_view_interval())
+    decades = np.log10(high / low) if low > 0 else 9.0
+    axis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0) if decades < 2.0 else (1.0,)))
+    axis.set_minor_locator(NullLocator() if decades < 2.0 else LogLocator(subs="auto"))
+    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axis.set_minor_formatter(FuncFormatter(lambda *_: ""))

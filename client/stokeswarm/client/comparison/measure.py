@@ -147,12 +147,8 @@ def _samples(pair: Pair, limit: float) -> Iterator[tuple[Key, str, bool, Bools]]
         for polarised in (False,) if signal is None else (False, True):
             for key in depths:
                 for name, chosen in pair.selections.items():
-                    yield (
-                        key,
-                        name,
-                        polarised,
-                        chosen & signal if polarised and signal is not None else chosen,
-                    )
+                    judged = chosen & signal if polarised and signal is not None else chosen
+                    yield key, name, polarised, judged
 
 
 def _unit(quantity: str) -> str:

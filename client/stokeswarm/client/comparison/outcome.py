@@ -64,7 +64,8 @@ class Row:
     def as_dict(self) -> dict[str, Any]:
         """One flat record, the ellipse in one of its own."""
         record = asdict(self)
-        return record | record.pop("agreement")
+        numbers: dict[str, Any] = record.pop("agreement")
+        return record | numbers
 
 
 @dataclass(frozen=True, slots=True)

@@ -115,8 +115,8 @@ def load(
     window = common_window(first.window, second.window)
     if window is None:
         raise InvalidArgumentError(
-            f"{first.name} covers y,x {first.window}, {second.name} covers {second.window}: expected pixels that "
-            "both have, found none"
+            f"{first.name} covers y,x {first.window}, {second.name} covers {second.window}: expected pixels "
+            "that both have, found none"
         )
     a, b = first.read(window, depths), second.read(window, depths)
     common = a.has_result & b.has_result

@@ -102,7 +102,7 @@ def agreement(quantity: str, reference: npt.NDArray[Any], other: npt.NDArray[Any
         correlation, bias = pearson(a, b), float(delta.mean())
         centre = float(np.median(delta))
     rms = float(np.sqrt(np.mean(delta**2)))
-    deviation = float(np.median(np.abs(difference(quantity, delta, np.float64(centre)))))
+    deviation = float(np.median(np.abs(difference(quantity, delta, np.asarray(centre)))))
     return Agreement(int(a.size), correlation, bias, rms, deviation, ellipse(a, b))
 
 

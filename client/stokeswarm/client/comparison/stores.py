@@ -87,7 +87,7 @@ class StoreSource:
         for path in ("atmosphere/temperature", "fit/status"):
             if path not in variables:
                 raise InvalidArgumentError(f"{name}: not a result: it has no {path}")
-        attrs = dict(tree.attrs)
+        attrs = {str(key): value for key, value in tree.attrs.items()}
         axis = tree.coords if "log_tau" in tree.coords else tree.children["atmosphere"].coords
         if "log_tau" not in axis:
             raise InvalidArgumentError(f"{name}: not a result: it has no coordinate log_tau")
