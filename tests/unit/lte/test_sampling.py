@@ -13,11 +13,12 @@ from stokeswarm.contract.instrument import FE_6302, gaussian_psf, instrument
 from stokeswarm.contract.inversion import SynthesizeRequest
 from stokeswarm.contract.plan import Cycle, Nodes, Plan, Region
 from stokeswarm.contract.status import ContinuumReference, Status
+from stokeswarm.inversion.coarse import COARSE
 from stokeswarm.inversion.engine import Slot
 from stokeswarm.inversion.engines.lte.engine import LteEngine
 from stokeswarm.inversion.engines.lte.evaluate import Evaluator, Model
 from stokeswarm.inversion.engines.lte.parameters import Layout
-from stokeswarm.inversion.engines.lte.sampling import COARSE, sampling
+from stokeswarm.inversion.engines.lte.sampling import sampling
 from stokeswarm.inversion.engines.lte.state import Component, component_values
 
 PSF = gaussian_psf(80.0, 5.0)

@@ -19,7 +19,6 @@ from stokeswarm.inversion.engines.sir.dialect import Mode
 from stokeswarm.inversion.engines.sir.inversion import SirInversion
 from stokeswarm.inversion.engines.sir.synthesis import SirSynthesis
 from stokeswarm.inversion.external.runner import Runner
-from stokeswarm.inversion.hydrostatic import with_pressures
 
 
 class DesireInversion(SirInversion):
@@ -102,6 +101,9 @@ def _completed(atmosphere: Atmosphere, plan: Plan, mu: Floats | None, component:
     missing = any(getattr(atmosphere, name) is None for name in OPTIONAL)
     if not missing or not models.has_pressure(atmosphere).any():
         return atmosphere
+    # Here, not above: it brings the LTE engine's compiler, which most requests never need.
+    from stokeswarm.inversion.hydrostatic import with_pressures
+
     made = with_pressures(atmosphere, plan, plan.mu if mu is None else mu, component)
     return replace(made, electron_pressure=atmosphere.electron_pressure)
 

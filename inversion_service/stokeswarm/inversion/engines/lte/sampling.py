@@ -9,7 +9,6 @@ that reaches beyond the outermost points, and the transmission is centred on eve
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
 
 import numpy as np
 import numpy.typing as npt
@@ -17,21 +16,10 @@ from scipy.interpolate import CubicSpline
 
 from stokeswarm.contract.errors import PlanError
 from stokeswarm.contract.plan import Region
+from stokeswarm.inversion.coarse import FINE, MAX_POINTS, is_fine, reach
 from stokeswarm.inversion.engines.lte.degrade import MILLIANGSTROM, convolution_matrix
 
 Floats = npt.NDArray[np.float64]
-
-#: λ/step below which an axis is too coarse to convolve on: 31 mÅ at 6300 Å, the Doppler width of iron there
-COARSE: Final = 2.0e5
-#: λ/step of the finer axis: 18 mÅ at 6300 Å
-FINE: Final = 3.5e5
-#: the finer axis ends where the transmission has fallen to this part of its peak
-NEGLIGIBLE: Final = 1e-3
-#: points of a finer axis of one region
-MAX_POINTS: Final = 4000
-#: without a PSF, macroturbulence alone reaches beyond the outermost points: this many km/s
-MARGIN_KMS: Final = 8.0
-SPEED_OF_LIGHT_KMS: Final = 299792.458
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,9 +53,9 @@ def sampling(region: Region, axis: Floats) -> Sampling:
     PlanError
         The PSF does not fit the sampling, or the region is too long for a finer axis.
     """
-    if _is_fine(axis):
+    if is_fine(axis):
         return Sampling(axis, _on_the_samples(region, axis))
-    low, high = _reach(region, axis)
+    low, high = reach(region, axis)
     step = float(axis.mean()) / FINE
     n = int(np.ceil((axis[-1] - axis[0] + low + high) / step)) + 1
     if n > MAX_POINTS:
@@ -87,10 +75,6 @@ def sampling(region: Region, axis: Floats) -> Sampling:
     return Sampling(fine, np.ascontiguousarray(rows / area))
 
 
-def _is_fine(axis: Floats) -> bool:
-    return axis.size > 2 and bool(axis.mean() / np.diff(axis).max() >= COARSE)
-
-
 def _on_the_samples(region: Region, axis: Floats) -> Floats | None:
     if region.psf is None:
         return None
@@ -99,13 +83,3 @@ def _on_the_samples(region: Region, axis: Floats) -> Floats | None:
     except ValueError as error:
         raise PlanError(f"region {region.name!r}: {error}") from None
     return np.ascontiguousarray(matrix)
-
-
-def _reach(region: Region, axis: Floats) -> tuple[float, float]:
-    """How far [Å] the finer axis goes beyond the first and the last sample."""
-    margin = float(axis.mean()) * MARGIN_KMS / SPEED_OF_LIGHT_KMS
-    if region.psf is None:
-        return margin, margin
-    offset, value = np.asarray(region.psf.offset), np.abs(np.asarray(region.psf.transmission))
-    seen = offset[value > NEGLIGIBLE * value.max()] * MILLIANGSTROM
-    return margin + max(float(seen[-1]), 0.0), margin + max(float(-seen[0]), 0.0)

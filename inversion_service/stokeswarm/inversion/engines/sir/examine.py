@@ -16,6 +16,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
+from stokeswarm.contract.sir_files.models import SHORT_COLUMNS
 from stokeswarm.contract.status import Status
 from stokeswarm.inversion.engines.sir import models
 from stokeswarm.inversion.engines.sir.dialect import Dialect, Task
@@ -64,15 +65,17 @@ class CycleOutput:
         Columns of the models, one a component.
     headers : tuple of ndarray (3,) float64
         Their first lines.
-    profile : ndarray (4, n_wavelength) float64
-        In the order of the request's axis.
+    profile : ndarray (4, n_wavelength) float64 or None
+        In the order of the request's axis. None where no step of this cycle, nor of one before it, improved
+        the fit: then SIR gives the start back with a profile of zeros and a χ² of 0, be the start perfect or
+        absurd.
     merit : float
-        The code's own figure.
+        The code's own figure; NaN where it says none.
     """
 
     values: tuple[Floats, ...]
     headers: tuple[Floats, ...]
-    profile: Floats
+    profile: Floats | None
     merit: float
 
 
@@ -136,7 +139,7 @@ def profile(data: bytes | None, name: str, columns: Floats) -> Floats:
     Raises
     ------
     OutputError
-        It is absent, not whole, on other wavelengths, or zero everywhere.
+        It is absent, not whole, or on other wavelengths.
     """
     if data is None:
         raise OutputError(f"no {name}")
@@ -151,8 +154,6 @@ def profile(data: bytes | None, name: str, columns: Floats) -> Floats:
             f"{name}: row {row + 1}: expected line {columns[0, row]:.0f} at {columns[1, row]:.3f} mÅ, found "
             f"line {rows[0, row]:.0f} at {rows[1, row]:.3f} mÅ"
         )
-    if not rows[2:].any():
-        raise OutputError(f"{name} is zero everywhere")
     return rows[2:]
 
 
@@ -172,7 +173,10 @@ def synthesised(
     if data is None:
         raise PixelFailedError(Status.NO_OUTPUT, reason(f"{dialect.title} wrote no profile", run))
     try:
-        return profile(data, name, sampling.computed_columns)[:, sampling.computed]
+        made = profile(data, name, sampling.computed_columns)
+        if not made.any():
+            raise OutputError(f"{name} is zero everywhere")
+        return made[:, sampling.computed]
     except OutputError as error:
         raise PixelFailedError(Status.ENGINE_FAILED, reason(f"{dialect.title}: {error}", run)) from None
 
@@ -182,6 +186,7 @@ def inverted(
     dialect: Dialect,
     task: Task,
     read: Read,
+    start: Sequence[Floats],
     log_tau: Floats,
     sampling: Sampling,
     limit: float,
@@ -197,6 +202,8 @@ def inverted(
         As it was asked.
     read : callable
         Of the run's folder, which was empty before.
+    start : sequence of ndarray (10, n_depth) float64
+        The models that were written, one a component, in the code's units.
     log_tau : ndarray (n_depth,) float64
     sampling : Sampling
     limit : float
@@ -229,14 +236,18 @@ def inverted(
     cycles: list[CycleOutput | None] = []
     missing, silent = "", True
     for number in range(len(task.cycles)):
+        unmoved = all(cycle is not None and cycle.profile is None for cycle in cycles)
         try:
             if number >= len(merits):
                 raise OutputError("did not end")
-            cycles.append(_cycle(dialect, task, number, read, log_tau, sampling, merits[number]))
+            at = start if unmoved else ()
+            cycles.append(_cycle(dialect, task, number, read, at, log_tau, sampling, merits[number]))
         except OutputError as error:
             cycles.append(None)
-            silent &= read(dialect.outputs(number, task.n_component).profile) is None
-            missing = missing or f"{names[number]}: {error}"
+            absent = read(dialect.outputs(number, task.n_component).profile) is None
+            silent &= absent
+            if not (absent and dialect.may_skip(task)):
+                missing = missing or f"{names[number]}: {error}"
     good = any(cycle is not None for cycle in cycles)
     if broken is not None and not good:
         raise broken
@@ -245,7 +256,7 @@ def inverted(
             return cycles, broken.message
         if stopped:
             return cycles, reason(stopped, run)
-        return cycles, "" if dialect.may_skip(task) else missing
+        return cycles, missing
     if stopped:
         raise PixelFailedError(Status.ENGINE_FAILED, reason(stopped, run))
     if silent:
@@ -254,9 +265,19 @@ def inverted(
 
 
 def _cycle(
-    dialect: Dialect, task: Task, number: int, read: Read, log_tau: Floats, sampling: Sampling, merit: float
+    dialect: Dialect,
+    task: Task,
+    number: int,
+    read: Read,
+    start: Sequence[Floats],
+    log_tau: Floats,
+    sampling: Sampling,
+    merit: float,
 ) -> CycleOutput:
-    """One cycle's output, or an `OutputError` that says why it does not count."""
+    """One cycle's output, or an `OutputError` that says why it does not count.
+
+    ``start`` is empty where an earlier cycle has moved away from it.
+    """
     outputs = dialect.outputs(number, task.n_component)
     parts = []
     for name in outputs.models:
@@ -264,22 +285,41 @@ def _cycle(
         if data is None:
             raise OutputError(f"no {name}")
         parts.append(models.parse(data, name, log_tau))
-    columns = sampling.columns
+    rows = sampling.columns
     if "contrast" in task.options:  # is fitted as one more sample, of a line 0
-        columns = np.concatenate([columns, np.zeros((2, 1))], axis=1)
-    stokes = profile(read(outputs.profile), outputs.profile, columns)[:, : sampling.order.size]
+        rows = np.concatenate([rows, np.zeros((2, 1))], axis=1)
+    stokes = profile(read(outputs.profile), outputs.profile, rows)[:, : sampling.order.size]
+    values = tuple(columns for columns, _ in parts)
+    headers = tuple(header for _, header in parts)
+    if not stokes.any():
+        if merit == 0.0 and start and all(map(_same, values, start)):
+            return CycleOutput(values, headers, None, np.nan)
+        raise OutputError(f"{outputs.profile} is zero everywhere")
     if merit == 0.0 or np.isinf(merit):
         raise OutputError(f"its χ² is {'0' if merit == 0.0 else 'no finite number'}")
-    if any((values[0] <= 0.0).any() for values, _ in parts):
+    if any((columns[0] <= 0.0).any() for columns in values):
         raise OutputError("its temperature is not positive")
     ordered = np.empty_like(stokes)
     ordered[:, sampling.order] = stokes
-    return CycleOutput(
-        values=tuple(values for values, _ in parts),
-        headers=tuple(header for _, header in parts),
-        profile=ordered,
-        merit=merit,
-    )
+    return CycleOutput(values, headers, ordered, merit)
+
+
+def _same(found: Floats, start: Floats) -> bool:
+    """Whether a model is the start, as far as four printed digits tell; pressures and heights aside."""
+    n_column = len(SHORT_COLUMNS)
+    return bool(np.allclose(found[:n_column], start[:n_column], rtol=1e-3, atol=0.1))
+
+
+def start_merit(log: bytes | None) -> float:
+    """The code's own figure for the start, which is row 0 of its log; NaN where there is none."""
+    for line in (log or b"").splitlines():
+        cells = line.split()
+        if len(cells) == 3 and cells[0] == b"0":
+            try:
+                return float(numbers(line + b"\n", "log")[2])
+            except OutputError:
+                break
+    return float("nan")
 
 
 def iterations(log: bytes | None) -> int:

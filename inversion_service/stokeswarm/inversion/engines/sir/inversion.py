@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
@@ -23,6 +24,8 @@ from stokeswarm.inversion.engines.sir.examine import (
     PixelFailedError,
     inverted,
     iterations,
+    reason,
+    start_merit,
     synthesised,
 )
 from stokeswarm.inversion.engines.sir.fortran import OutputError
@@ -37,6 +40,9 @@ from stokeswarm.inversion.external.run import Run
 from stokeswarm.inversion.merit import merit, observed_and_weight
 
 Floats = npt.NDArray[np.float64]
+
+#: rms of the residuals, in units of the continuum, to which a start fits that no step improves
+GOOD_START: Final = 0.05
 
 
 class SirInversion:
@@ -126,25 +132,36 @@ class SirInversion:
         factor = problem.units.factor(where.mu)
         self._check_pixel(request.spectra.stokes[row], weight, factor)
         task = problem.task(Mode.INVERSION, where.mu, self._weighting.cycles)
-        run = problem.bench.run(slot, task, self._files(row, factor, where), where)
+        start, headers = self._start(row, where)
+        files = {
+            task.profile: self._observed(row, factor),
+            **problem.guess_files(start, headers),
+            **problem.stray_light_files(factor),
+        }
+        run = problem.bench.run(slot, task, files, where)
         pixel.seconds = run.cpu_seconds
         outputs, missing = inverted(
             run,
             problem.dialect,
             task,
             lambda name: problem.bench.read(slot, name),
+            start,
             problem.log_tau,
             problem.sampling,
             problem.bench.limit,
             [f"cycle {number + 1}" for number in self._numbers],
         )
-        pixel.iterations = iterations(problem.bench.read(slot, problem.dialect.log))
+        log = problem.bench.read(slot, problem.dialect.log)
+        pixel.iterations = iterations(log)
         for position, output in enumerate(outputs):
-            pixel.cycles.append(
-                None
-                if output is None
-                else self._fit(position, output, slot, where, factor, observed, weight, pixel)
-            )
+            if output is None:
+                pixel.cycles.append(None)
+                continue
+            fit = self._fit(position, output, slot, where, factor, observed, weight, pixel)
+            if not fit.moved:
+                fit.merit = start_merit(log)
+            pixel.cycles.append(fit)
+        self._drop_bad_start(pixel, run)
         totals = [np.inf if fit is None else fit.total for fit in pixel.cycles]
         pixel.best = max(i for i, total in enumerate(totals) if total == min(totals))
         pixel.errors, unknown = self._errors(pixel.best, slot, optional=problem.dialect.may_skip(task))
@@ -166,10 +183,14 @@ class SirInversion:
                 "a missing sample to the code",
             )
 
-    def _files(self, row: int, factor: Floats, where: Where) -> dict[str, str]:
-        problem, request = self._problem, self._request
-        stokes = request.spectra.stokes[row] * factor
+    def _observed(self, row: int, factor: Floats) -> str:
+        stokes = self._request.spectra.stokes[row] * factor
         stokes[self._weighting.ignored] = np.nan
+        return self._writer.text(stokes[:, self._problem.sampling.order])
+
+    def _start(self, row: int, where: Where) -> tuple[list[Floats], list[Floats]]:
+        """Models in the code's units, and their first lines."""
+        problem = self._problem
         values, headers = [], []
         for component, start in enumerate(self._starts):
             one = with_pressure(start, self._plan, row, where.mu, component, always=False)
@@ -179,12 +200,24 @@ class SirInversion:
             values.append(columns)
             headers.append(header)
         models.fractions(headers, problem.cycles)
-        observed = self._writer.text(stokes[:, problem.sampling.order])
-        return {
-            problem.task(Mode.INVERSION, where.mu).profile: observed,
-            **problem.guess_files(values, headers),
-            **problem.stray_light_files(factor),
-        }
+        return values, headers
+
+    def _drop_bad_start(self, pixel: Pixel, run: Run) -> None:
+        """Leave out a start that no step improved, unless it fits already.
+
+        Raises
+        ------
+        PixelFailedError
+            Nothing else is left.
+        """
+        starts = [fit for fit in pixel.cycles if fit is not None and not fit.moved]
+        for fit in starts:
+            if fit.misfit > GOOD_START:
+                pixel.cycles = [None if known is fit else known for known in pixel.cycles]
+        if not any(pixel.cycles):
+            misfit = f"misses the observation by {starts[0].misfit:.2g} (rms)"
+            text = f"a profile of zeros and a χ² of 0: no step improved the start, which {misfit}"
+            raise PixelFailedError(Status.ENGINE_FAILED, reason(text, run))
 
     def _fit(
         self,
@@ -196,11 +229,12 @@ class SirInversion:
         observed: Floats,
         weight: Floats,
         pixel: Pixel,
-    ) -> CycleFit | None:
+    ) -> CycleFit:
         profile = self._completed(position, output, slot, where, pixel)
         fit = (profile / factor).astype(np.float32)
-        n_free = self._n_free[position]
-        chi2, chi2_stokes = merit(observed, fit, weight, n_free)
+        moved = output.profile is not None
+        chi2, chi2_stokes = merit(observed, fit, weight, self._n_free[position] if moved else 0)
+        squares = (observed - fit) ** 2
         return CycleFit(
             components=[
                 models.to_fields(models.folded(values.copy()), header)
@@ -209,16 +243,21 @@ class SirInversion:
             fit=fit,
             chi2=chi2,
             chi2_stokes=chi2_stokes,
-            total=float(np.sum(weight * (observed - fit) ** 2)),
+            total=float(np.sum(weight * squares)),
+            misfit=float(np.sqrt(squares[weight > 0.0].mean())),
             merit=output.merit,
+            moved=moved,
         )
 
     def _completed(
         self, position: int, output: CycleOutput, slot: Slot, where: Where, pixel: Pixel
     ) -> Floats:
-        """The cycle's profile; Stokes parameters without weight, which SIR leaves zero, by a synthesis."""
+        """The cycle's profile; by a synthesis what SIR leaves zero.
+
+        That is the profile of a start that no step improved, and Stokes parameters without weight.
+        """
         left_out = self._weighting.left_out(position)
-        if not left_out:
+        if output.profile is not None and not left_out:
             return output.profile
         problem = self._problem
         names = problem.dialect.outputs(position, self._plan.n_component).models
@@ -234,6 +273,8 @@ class SirInversion:
             problem.sampling,
             problem.bench.limit,
         )
+        if output.profile is None:
+            return made
         profile = output.profile.copy()
         profile[list(left_out)] = made[list(left_out)]
         return profile

@@ -31,7 +31,6 @@ from stokeswarm.inversion.engines.sir.dialect import (
 )
 from stokeswarm.inversion.engines.sir.sampling import Sampling, sampling
 from stokeswarm.inversion.engines.sir.weighting import Weights
-from stokeswarm.inversion.hydrostatic import with_pressures
 
 Floats = npt.NDArray[np.float64]
 
@@ -194,4 +193,7 @@ def with_pressure(
         return one
     if pressure is not None and not pressure[0, -1] > 0.0:  # no boundary condition
         one = replace(one, electron_pressure=None)
+    # Here, not above: it brings the LTE engine's compiler, which most requests never need.
+    from stokeswarm.inversion.hydrostatic import with_pressures
+
     return with_pressures(one, plan, mu, component)

@@ -27,7 +27,11 @@ class CycleFit:
     chi2_stokes: Floats
     total: float
     """χ² before it is reduced."""
+    misfit: float
+    """rms of the residuals of the samples that have a weight, in units of the continuum reference."""
     merit: float
+    moved: bool = True
+    """Whether it is anything else than the start."""
 
 
 @dataclass(slots=True)
@@ -76,7 +80,7 @@ def assembled(
         chi2_stokes=np.array([unknown if fit is None else fit.chi2_stokes for fit in best]),
         chi2_engine=np.array([np.nan if fit is None else fit.merit for fit in best]),
         cycles=np.array([_bits(numbers, pixel.cycles) for pixel in pixels], np.int32),
-        best_cycle=np.array([numbers[p.best] if p.best >= 0 else -1 for p in pixels], np.int32),
+        best_cycle=np.array([_best_cycle(numbers, pixel) for pixel in pixels], np.int32),
         iterations=np.array([pixel.iterations for pixel in pixels], np.int32),
         seconds=np.array([pixel.seconds for pixel in pixels]),
         by_cycle=_by_cycle(request, numbers, pixels) if request.all_cycles else (),
@@ -116,6 +120,12 @@ def _fits(fits: Sequence[CycleFit | None], n_wavelength: int) -> npt.NDArray[np.
 
 def _chi2(fits: Sequence[CycleFit | None]) -> Floats:
     return np.array([np.nan if fit is None else fit.chi2 for fit in fits])
+
+
+def _best_cycle(numbers: Sequence[int], pixel: Pixel) -> int:
+    """The plan's number of the best cycle; −1 = the start, or none."""
+    best = pixel.cycles[pixel.best] if pixel.best >= 0 else None
+    return numbers[pixel.best] if best is not None and best.moved else -1
 
 
 def _bits(numbers: Sequence[int], fits: Sequence[CycleFit | None]) -> int:

@@ -22,12 +22,12 @@ import numpy.typing as npt
 from stokeswarm.contract.errors import PlanError
 from stokeswarm.contract.plan import Plan, Region
 from stokeswarm.contract.sir_files.profiles import ANGSTROM_PER_MILLI
-from stokeswarm.inversion.engines.lte.sampling import (
-    COARSE,
+from stokeswarm.inversion.coarse import (
     FINE,
     MARGIN_KMS,
     NEGLIGIBLE,
     SPEED_OF_LIGHT_KMS,
+    is_fine,
 )
 from stokeswarm.inversion.engines.sir.dialect import Bounds
 from stokeswarm.inversion.engines.sir.fortran import real
@@ -213,7 +213,7 @@ def _grid(
 
 
 def _is_coarse(axis: Floats) -> bool:
-    return axis.size < 3 or bool(axis.mean() / np.diff(axis).max() < COARSE)
+    return not is_fine(axis)
 
 
 def _reach(region: Region, axis: Floats) -> tuple[float, float]:
