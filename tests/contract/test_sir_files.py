@@ -244,7 +244,27 @@ def test_a_line_list_cannot_hold_an_effective_lande_factor() -> None:
         format_lines([replace(line, effective_lande=2.5)])
 
 
+def test_numbers_of_a_line_fit_sirs_fields() -> None:
+    line = replace(parse_lines(LINE, "L")[1], abo_sigma=2.39761234567e-14, log_gf=-1.23456789012345)
+    text = format_lines([line])
+    numbers = text.replace("=FE", " ").split()
+    assert max(len(number) for number in numbers) <= 13
+    assert parse_lines(text, "L")[1].abo_sigma == pytest.approx(2.39761234567e-14, rel=1e-6)
+    fine = replace(line, wavelength=6301.50123)
+    assert parse_lines(format_lines([fine]), "L")[1].wavelength == 6301.50123
+
+
 # ---- grids ---------------------------------------------------------------------------------------------
+
+
+def test_where_a_grid_ends_depends_on_what_it_is_for() -> None:
+    # 114.1 steps: a synthesis goes on to the 115th, an inversion's grid ends at the nearest
+    row, lines = GridRow((1,), -3081.21, 39.13974, 1385.0), parse_lines(LINE, "L")
+    (made,) = grid_regions((row,), lines, "g")
+    (observed,) = grid_regions((row,), lines, "g", observed=True)
+    assert made.n_wavelength == 116
+    assert observed.n_wavelength == 115
+    assert observed.start == made.start
 
 
 def test_golden_grids(data_dir: Path) -> None:
