@@ -450,5 +450,7 @@ def test_a_full_disk(house: House, tmp_path: Path, monkeypatch: pytest.MonkeyPat
             f"{room} KiB: {statuses}"
         )
         # With room for the input alone, the code leaves nothing and says nothing: that much can be told.
-        assert re.search("the scratch is full" if room != "40" else "left no output|No space left", messages), messages
+        assert re.search(
+            "the scratch is full" if room != "40" else "left no output|No space left", messages
+        ), messages
     assert left == "[]"

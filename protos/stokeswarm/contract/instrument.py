@@ -11,8 +11,6 @@ import numpy.typing as npt
 from stokeswarm.contract.errors import NotFoundError
 from stokeswarm.contract.plan import Line, Psf, Region
 
-Floats = npt.NDArray[np.float64]
-
 # Fe I 6301.5, 6302.5: wavelengths of Nave et al. 1994 (ApJS 94, 221) as SIR's line lists carry them in air;
 # ABO data of Barklem, Piskunov & O'Mara 2000 (A&AS 142, 467). The log gf are the empirical ones of SIR's
 # line list for Hinode spectra: on a real quiet-Sun patch they leave a reduced χ² of 61 in Stokes I, where
@@ -123,9 +121,9 @@ def visp_6302() -> Instrument:
     return Instrument("visp-6302", "DKIST/ViSP 6301/6302", (region,), 1e-3)
 
 
-def _scan(name: str, line: Line, offset: Floats, psf: Psf) -> Region:
+def _scan(name: str, line: Line, offset: npt.ArrayLike, psf: Psf) -> Region:
     """Region of a filtergraph: offsets [Å] from one line."""
-    samples = tuple(np.round(line.wavelength + offset, 5).tolist())
+    samples = tuple(np.round(line.wavelength + np.asarray(offset), 5).tolist())
     return Region(name, (line,), samples[0], samples[-1], psf=psf, samples=samples)
 
 
