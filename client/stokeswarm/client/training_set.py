@@ -15,8 +15,8 @@ done                uint8       (n_block,) 1 = the block's rows are written
 ==================  ==========  =========================================================================
 
 Attributes: ``format``, ``complete``, ``reference``, ``noise`` (what the profiles already hold), ``classes``,
-``block`` (rows of a block, one chunk of every array) and ``recipe`` (how the set was made). A block's data are
-written before its mark in ``done``, so that an interrupted set goes on where it stopped.
+``block`` (rows of a block, one chunk of every array) and ``recipe`` (how the set was made). A block's data
+are written before its mark in ``done``, so that an interrupted set goes on where it stopped.
 """
 
 from __future__ import annotations
