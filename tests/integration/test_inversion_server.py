@@ -79,15 +79,19 @@ class Running:
         self.server.stop()
 
 
+def answers_of(stream: Any) -> Iterator[Any]:
+    """The results among a stream's events."""
+    return (event.results for event in stream if event.HasField("results"))
+
+
 def read(stream: Any) -> dict[int, tuple[Status, str]]:
     found: dict[int, tuple[Status, str]] = {}
     with translated_errors():
-        for event in stream:
-            if event.HasField("results"):
-                part = messages.invert_results_from_proto(event.results)
-                for pixel, status, message in zip(part.pixel, part.status, part.message, strict=True):
-                    assert int(pixel) not in found, f"pixel {pixel} ended twice"
-                    found[int(pixel)] = (status, message)
+        for results in answers_of(stream):
+            part = messages.invert_results_from_proto(results)
+            for pixel, status, message in zip(part.pixel, part.status, part.message, strict=True):
+                assert int(pixel) not in found, f"pixel {pixel} ended twice"
+                found[int(pixel)] = (status, message)
     return found
 
 
@@ -124,8 +128,8 @@ def test_the_answer_does_not_depend_on_slots_batch_or_message_size(running):
         server = running(slots, message_bytes=size, linger=0.0)
         server.engine.batch = batch
         values = {}
-        for event in server.start(scripted.invert_request(40)):
-            part = messages.invert_results_from_proto(event.results)
+        for results in answers_of(server.start(scripted.invert_request(40))):
+            part = messages.invert_results_from_proto(results)
             for i, pixel in enumerate(part.pixel):
                 values[int(pixel)] = (
                     part.atmosphere[0].temperature[i].tobytes()
@@ -150,11 +154,21 @@ def test_results_come_before_the_tile_is_done(running):
     gate = scripted.Gate()
     server.engine.acts, server.engine.batch = {3: gate}, 1
     stream = server.start(scripted.invert_request(2))
-    first = messages.invert_results_from_proto(next(stream).results)
+    first = messages.invert_results_from_proto(next(answers_of(stream)))
     assert first.pixel.tolist() == [0]
     assert not gate.opened.is_set()
     gate.opened.set()
     assert set(read(stream)) == {3}
+
+
+def test_a_call_is_answered_as_soon_as_it_is_admitted(running):
+    """Else gRPC repeats it by itself, for ever, when the server dies before the first result."""
+    server = running(1, heartbeat=3600.0)
+    gate = scripted.Gate()
+    server.engine.acts = {0: gate}
+    first = next(server.start(scripted.invert_request(2)))
+    assert (first.heartbeat.done, first.heartbeat.total) == (0, 2)
+    gate.opened.set()
 
 
 def test_heartbeats_while_nothing_ends(running):
@@ -267,14 +281,14 @@ def test_engines_synthesis_and_response_functions(running):
     request = messages.synthesize_request_to_proto(scripted.synthesize_request(5))
     pixels = [
         pixel
-        for event in server.stub.Synthesize(request, timeout=PATIENCE)
-        for pixel in messages.synthesize_results_from_proto(event.results).pixel.tolist()
+        for results in answers_of(server.stub.Synthesize(request, timeout=PATIENCE))
+        for pixel in messages.synthesize_results_from_proto(results).pixel.tolist()
     ]
     assert sorted(pixels) == list(range(5))
     request = messages.response_request_to_proto(scripted.response_request(3, quantities=("velocity",)))
     parts = [
-        messages.response_results_from_proto(event.results)
-        for event in server.stub.ResponseFunctions(request, timeout=PATIENCE)
+        messages.response_results_from_proto(results)
+        for results in answers_of(server.stub.ResponseFunctions(request, timeout=PATIENCE))
     ]
     assert sorted(pixel for part in parts for pixel in part.pixel.tolist()) == [0, 1, 2]
     assert {part.response.shape[1:] for part in parts} == {(1, 6, 4, 8)}
@@ -425,7 +439,7 @@ def test_a_child_ends_with_its_parent():
 def test_numbers_of_a_pixel_without_a_result_are_nan(running):
     server = running()
     server.engine.acts = {0: lambda slot: Status.NO_OUTPUT}
-    for event in server.start(scripted.invert_request(1)):
-        part = messages.invert_results_from_proto(event.results)
+    for results in answers_of(server.start(scripted.invert_request(1))):
+        part = messages.invert_results_from_proto(results)
         assert part.status == (Status.NO_OUTPUT,)
         assert np.isnan(part.atmosphere[0].temperature).all()
