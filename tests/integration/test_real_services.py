@@ -13,6 +13,7 @@ from stokeswarm.client.cluster import connect
 from stokeswarm.client.plan_files import load_plan
 from stokeswarm.client.prepare import Wishes
 from stokeswarm.client.readers import read
+from stokeswarm.client.synthesis import profiles
 from stokeswarm.contract.inversion import SynthesizeRequest
 
 #: the only thing that may differ between two runs of the same input
@@ -35,12 +36,10 @@ def test_the_result_depends_on_neither_slots_nor_tiles(tmp_path: Path, init: str
     plan = load_plan("assisted").plan
     region = active_region(8, 8, 3)
     with connect(slots=1) as cluster:
-        stokes = np.empty((64, 4, plan.wavelength.size), np.float32)
         request = SynthesizeRequest(
             "lte", plan, (region.atmosphere,), np.arange(64), plan.wavelength, mu=np.full(64, region.mu)
         )
-        for results in cluster.synthesize(request, 300.0):
-            stokes[results.pixel] = results.stokes
+        stokes = profiles(cluster.synthesize, request).stokes
         stokes += np.random.default_rng(7).normal(scale=plan.noise[0], size=stokes.shape).astype(np.float32)
         np.savez(
             tmp_path / "map.npz",
