@@ -34,7 +34,14 @@ from stokeswarm.inference.predictor import Predictor
 from stokeswarm.inference.repository import Repository
 from stokeswarm.inference.server import InferenceServer, ServerOptions
 from stokeswarm.inference.telemetry import PrometheusObserver
-from stokeswarm.inference.testing import LOG_TAU, WAVELENGTH, linear_answer, write_linear_model
+from stokeswarm.inference.testing import (
+    LOG_TAU,
+    WAVELENGTH,
+    linear_answer,
+    linear_extras,
+    linear_onnx,
+    write_linear_model,
+)
 from stokeswarm.v1 import inference_pb2, inference_pb2_grpc
 
 TIMEOUT = 60.0
@@ -58,6 +65,7 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("models")
     write_linear_model(root)
     write_linear_model(root, "broken", model=b"no network")
+    write_linear_model(root, "full", model=linear_onnx(WAVELENGTH.size, LOG_TAU.size, extended=True))
     return root
 
 
@@ -89,6 +97,22 @@ def test_predict_round_trip(stub: inference_pb2_grpc.InferenceServiceStub) -> No
     assert np.allclose(found.atmosphere.velocity, atmosphere[:, 2], atol=1e-5)
     assert np.allclose(found.novelty, novelty / 0.5, rtol=1e-5)
     assert np.array_equal(found.atmosphere.log_tau, LOG_TAU)
+
+
+def test_errors_and_features_cross_the_wire(stub: inference_pb2_grpc.InferenceServiceStub) -> None:
+    request = _request(40, model="full")
+    plain = prediction_from_proto(stub.Predict(request, timeout=TIMEOUT))
+    request.features = True
+    found = prediction_from_proto(stub.Predict(request, timeout=TIMEOUT))
+    error, scalars_error, features = linear_extras(_stokes(40), LOG_TAU.size)
+    assert plain.features is None
+    assert found.features is not None
+    assert np.allclose(found.features, features, rtol=1e-5)
+    for prediction in (plain, found):
+        assert prediction.error is not None
+        assert np.allclose(prediction.error.temperature, error[:, 0], rtol=1e-5)
+        assert np.allclose(prediction.error.macroturbulence, scalars_error[:, 0], rtol=1e-5)
+        assert np.isnan(prediction.error.stray_light).all()
 
 
 def test_models_are_listed_with_what_is_wrong_with_them(

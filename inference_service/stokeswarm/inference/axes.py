@@ -6,7 +6,9 @@ A network knows nothing of wavelength: sample 40 is sample 40. So the request's 
 2. interpolated, where it covers the model's range with a similar sampling: steps of `MIN_STEP` to `MAX_STEP`
    model steps, and not more than `EDGE` steps missing at either end (where the last sample, continuum,
    is repeated). The interpolation is Lagrange's cubic through the four nearest samples: a straight line
-   through a line core sampled like Hinode's would lift it by up to 2 % of its depth;
+   through a line core sampled like Hinode's would lift it by up to 2 % of its depth. A region of fewer than
+   `MIN_SAMPLES` samples is a filtergraph's, whose steps are as wide as the line: nothing can be interpolated
+   there, and its samples must agree within `COARSE` of a step;
 3. refused otherwise, with both axes in the message.
 
 Samples outside the model's range (another spectral region) are not looked at.
@@ -15,6 +17,7 @@ Samples outside the model's range (another spectral region) are not looked at.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Final
 
 import numpy as np
@@ -33,8 +36,12 @@ MAX_STEP: Final = 1.25
 #: how far the model's range may reach beyond the request's, in model steps: wavelength scales of the same
 #: spectrograph differ by a sample or two, and an axis ends in continuum
 EDGE: Final = 3.0
-#: a model's axis falls into regions where a step exceeds this many median steps
+#: an axis falls into regions where a step exceeds both of its neighbours so many times
 GAP: Final = 3.0
+#: a region of fewer samples is not interpolated …
+MIN_SAMPLES: Final = 16
+#: … but taken as it is where it agrees within this share of a step (HMI: 1.4 mÅ or 67 m/s)
+COARSE: Final = 0.02
 #: samples that one interpolated value is made of
 _TAPS: Final = 4
 
@@ -82,6 +89,29 @@ class Resampling:
         return result
 
 
+def split_regions(wavelength: Floats) -> list[slice]:
+    """Spectral regions of an axis: where it jumps.
+
+    Each step is compared with its neighbours, not with all: regions may be sampled differently.
+
+    Parameters
+    ----------
+    wavelength : ndarray (n,) float64
+        Strictly increasing.
+
+    Returns
+    -------
+    list of slice
+        In order, together all of the axis.
+    """
+    step = np.diff(wavelength)
+    padded = np.concatenate([[0.0], step, [0.0]])
+    beside = np.maximum(padded[:-2], padded[2:])
+    jump = (step > GAP * beside) & (beside > 0)
+    edges = [0, *(np.flatnonzero(jump) + 1).tolist(), wavelength.size]
+    return [slice(first, last) for first, last in pairwise(edges)]
+
+
 def match(wavelength: Floats, model: Floats, name: str) -> Resampling:
     """How to read a request's axis for a model.
 
@@ -101,18 +131,21 @@ def match(wavelength: Floats, model: Floats, name: str) -> Resampling:
     """
     order = np.argsort(wavelength, kind="stable")
     axis = wavelength[order]
-    median = float(np.median(np.diff(model))) if model.size > 1 else 1.0
     # Equal samples in the contract's own tolerance: pick them, whatever lies between or beside.
     nearest = _nearest(axis, model)
-    if (np.abs(axis[nearest] - model) <= EXACT * median).all():
+    regions = [model[part] for part in split_regions(model)]
+    if (np.abs(axis[nearest] - model) <= np.concatenate([_tolerance(part) for part in regions])).all():
         return Resampling(order[nearest][:, None], np.ones((model.size, 1), np.float32))
-    parts = [
-        _interpolate(axis, region, name)
-        for region in np.split(model, np.flatnonzero(np.diff(model) > GAP * median) + 1)
-    ]
+    parts = [_interpolate(axis, region, name) for region in regions]
     index = np.concatenate([part[0] for part in parts])
     weight = np.concatenate([part[1] for part in parts])
     return Resampling(order[index], weight.astype(np.float32))
+
+
+def _tolerance(region: Floats) -> Floats:
+    """How far a request's sample may lie from each of a region's (n_region,) and still be it, Å."""
+    step = float(np.median(np.diff(region))) if region.size > 1 else 1.0
+    return np.full(region.size, step * (EXACT if region.size >= MIN_SAMPLES else COARSE))
 
 
 def _nearest(axis: Floats, model: Floats) -> npt.NDArray[np.intp]:
@@ -129,6 +162,8 @@ def _interpolate(axis: Floats, region: Floats, name: str) -> tuple[npt.NDArray[n
     wanted = (
         f"model {name} reads {region.size} samples of {low:.4f}–{high:.4f} Å in steps of {1e3 * step:.3f} mÅ"
     )
+    if region.size < MIN_SAMPLES:
+        return _pick(axis, region, wanted)
     used = np.flatnonzero((axis >= low - 2 * step) & (axis <= high + 2 * step))
     if used.size < _TAPS:
         raise SpectraError(
@@ -157,3 +192,19 @@ def _interpolate(axis: Floats, region: Floats, name: str) -> tuple[npt.NDArray[n
             if m != j:
                 weight[:, j] *= (points - nodes[:, m]) / (nodes[:, j] - nodes[:, m])
     return used[taps], weight
+
+
+def _pick(axis: Floats, region: Floats, wanted: str) -> tuple[npt.NDArray[np.intp], Floats]:
+    """The nearest samples, each with weight 1: a filtergraph's region among others that are interpolated."""
+    nearest = _nearest(axis, region)
+    distance, allowed = np.abs(axis[nearest] - region), _tolerance(region)
+    if (distance > allowed).any():
+        worst = int((distance / allowed).argmax())
+        raise SpectraError(
+            f"wavelength: {wanted}; so few are not interpolated: one must lie within "
+            f"{1e3 * allowed[worst]:.2f} mÅ of {region[worst]:.4f} Å, the request's nearest is "
+            f"{axis[nearest[worst]]:.4f} Å, out of {axis.size} of {axis[0]:.4f}–{axis[-1]:.4f} Å"
+        )
+    weight = np.zeros((region.size, _TAPS))
+    weight[:, 0] = 1.0
+    return np.repeat(nearest[:, None], _TAPS, axis=1), weight

@@ -37,7 +37,15 @@ DEFAULT_SCALARS: Final[Mapping[str, float]] = {
 _NAME: Final = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 _VERSION: Final = re.compile(r"[1-9][0-9]{0,8}")
 _DIGEST: Final = re.compile(r"[0-9a-f]{64}")
-_DESCRIPTIVE: Final = ("normalisation", "network", "training", "ranges", "metrics")
+_DESCRIPTIVE: Final = (
+    "limits",
+    "normalisation",
+    "network",
+    "training",
+    "ranges",
+    "metrics",
+    "calibration",
+)
 
 
 def check_name(name: str) -> str:
@@ -96,7 +104,7 @@ class Card:
     novelty_method : str
         How novelty and its threshold were defined.
     sections : mapping
-        The descriptive sections: normalisation, network, training, ranges, metrics.
+        The descriptive sections: limits, normalisation, network, training, ranges, metrics, calibration.
 
     Raises
     ------

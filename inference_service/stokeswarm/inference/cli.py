@@ -14,7 +14,7 @@ from typing import Final
 from stokeswarm.contract.errors import InvalidArgumentError, StokeswarmError
 from stokeswarm.contract.status import ContinuumReference
 from stokeswarm.inference.lifecycle import DEFAULT_PORT, DRAIN_SECONDS, GRACE_SECONDS
-from stokeswarm.inference.settings import TrainSettings
+from stokeswarm.inference.settings import ARCHITECTURES, TrainSettings
 
 #: exit codes: a wrong input is the user's to mend, everything else ours
 _FAILED: Final = 1
@@ -120,13 +120,25 @@ def _add_models(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
 def _add_train(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     default = TrainSettings()
     parser = _command(
-        commands, "train", "Train a network on a file of `stokeswarm sample` (needs the `train` extra)."
+        commands, "train", "Train a network on a set of `stokeswarm sample` (needs the `train` extra)."
     )
-    parser.add_argument("dataset", type=Path, metavar="DATASET", help="training set (.npz)")
+    parser.add_argument("dataset", metavar="DATASET", help="training set: a Zarr group (path or URL) or .npz")
     parser.add_argument("-o", "--output", type=Path, required=True, metavar="DIR", help="model repository")
     parser.add_argument("--instrument", required=True, help="name of the model, e.g. hinode-sp")
     parser.add_argument("--version", default="1", help="version of the model (%(default)s)")
-    parser.add_argument("--replace", action="store_true", help="replace a model that is already there")
+    parser.add_argument(
+        "--replace", action="store_true", help="replace a model that is there; forget an unfinished training"
+    )
+    parser.add_argument("--resume", action="store_true", help="go on with an unfinished training")
+    parser.add_argument(
+        "--work", type=Path, metavar="DIR", help="checkpoints and loss curve (OUTPUT/.training/NAME-VERSION)"
+    )
+    parser.add_argument(
+        "--architecture",
+        default=default.architecture,
+        choices=tuple(ARCHITECTURES),
+        help="our own, or that of Gafeira et al. 2021 (%(default)s)",
+    )
     parser.add_argument("--epochs", type=int, default=default.epochs, help="at most (%(default)s)")
     parser.add_argument(
         "--minutes", type=float, default=default.minutes, help="stop after so much wall time (no limit)"
@@ -139,11 +151,24 @@ def _add_train(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         "--noise", type=float, default=default.noise, help="1 sigma, of the continuum (%(default)s)"
     )
     parser.add_argument(
-        "--filters", type=int, default=default.filters, help="of each convolution (%(default)s)"
+        "--validation",
+        type=float,
+        default=default.validation,
+        help="share held out for validation, and again for the test (%(default)s)",
     )
     parser.add_argument(
-        "--learning-rate", type=float, default=default.learning_rate, help="at first (%(default)s)"
+        "--no-symmetries",
+        action="store_true",
+        help="do not teach that the frame may be turned and mirrored",
     )
+    parser.add_argument(
+        "--one-class", action="store_true", help="the training set is meant to hold one class only"
+    )
+    parser.add_argument("--width", type=int, default=default.width, help="of a dense layer (%(default)s)")
+    parser.add_argument("--blocks", type=int, default=default.blocks, help="residual ones (%(default)s)")
+    parser.add_argument("--filters", type=int, default=0, help="of each convolution (32; paper: 64)")
+    parser.add_argument("--batch-size", type=int, default=0, help="profiles a step (128; paper: 64)")
+    parser.add_argument("--learning-rate", type=float, default=0.0, help="at first (0.003; paper: 0.002)")
     parser.add_argument("--threads", type=int, default=default.threads, help="TensorFlow's (%(default)s)")
     parser.add_argument(
         "--nodes",
@@ -222,12 +247,18 @@ def _train(options: argparse.Namespace) -> int:
     from stokeswarm.inference.train import train
 
     settings = TrainSettings(
+        architecture=options.architecture,
         epochs=options.epochs,
         minutes=options.minutes,
         patience=options.patience,
         seed=options.seed,
         noise=options.noise,
+        symmetries=not options.no_symmetries,
+        validation=options.validation,
+        width=options.width,
+        blocks=options.blocks,
         filters=options.filters,
+        batch=options.batch_size,
         learning_rate=options.learning_rate,
         threads=options.threads,
         log_tau=tuple(options.nodes),
@@ -241,6 +272,9 @@ def _train(options: argparse.Namespace) -> int:
         also_accept=tuple(ContinuumReference(name) for name in options.also_accept),
         licence=options.licence,
         replace=options.replace,
+        resume=options.resume,
+        one_class=options.one_class,
+        work=options.work,
         report=lambda line: print(line, flush=True),
     )
     return 0

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -111,7 +111,13 @@ class Predictor:
         raise NotFoundError(f"model {name!r} has no version {version!r}; there are: {known}")
 
     def predict(
-        self, name: str, version: str, spectra: Spectra, cancelled: Callable[[], bool] = _never
+        self,
+        name: str,
+        version: str,
+        spectra: Spectra,
+        cancelled: Callable[[], bool] = _never,
+        *,
+        features: bool = False,
     ) -> Prediction:
         """Guess the atmospheres of some spectra.
 
@@ -123,11 +129,15 @@ class Predictor:
             n pixels. Weights play no part: a network cannot leave a sample out, so a sample to be ignored
             must be NaN, and its pixel gets no guess.
         cancelled : callable () -> bool
+        features : bool
+            Also return the network's features.
 
         Returns
         -------
         Prediction
-            One guess, status and message a pixel; NaN where the status is INVALID_INPUT.
+            One guess, status and message a pixel; NaN where the status is INVALID_INPUT. Its error is there
+            where the model predicts one (NaN in what the model does not), its features where they were asked
+            for and the model has any.
 
         Raises
         ------
@@ -152,21 +162,23 @@ class Predictor:
         for row in np.flatnonzero(_suspect(profiles)):
             message[row] = _reason(profiles[row], card)
         valid = np.array([not text for text in message], dtype=bool)
-        output = session.run(profiles[valid], cancelled)
+        output = session.run(profiles[valid], cancelled, features=features)
         usable = _finite(output)
         rows = np.flatnonzero(valid)
         for row in rows[~usable]:
             message[row] = f"model {label} has no finite answer to this profile"
         valid[rows[~usable]] = False
-        atmosphere, novelty = _assemble(card, len(spectra), np.flatnonzero(valid), output, usable)
+        part = _Part(card, len(spectra), np.flatnonzero(valid), usable)
         return Prediction(
             model=model.entry.name,
             version=model.entry.version,
             digest=card.digest,
-            atmosphere=atmosphere,
-            novelty=novelty,
+            atmosphere=part.atmosphere(output.atmosphere, output.scalars, DEFAULT_SCALARS),
+            novelty=part.column(output.novelty / np.float32(card.novelty_threshold)),
             status=tuple(Status.OK if good else Status.INVALID_INPUT for good in valid),
             message=tuple(message),
+            error=part.error(output),
+            features=None if output.features is None else part.column(output.features),
         )
 
 
@@ -218,27 +230,63 @@ def _reason(profile: Float32s, card: Card) -> str:
 
 
 def _finite(output: Output) -> npt.NDArray[np.bool_]:
-    finite: npt.NDArray[np.bool_] = (
-        np.isfinite(output.atmosphere).all(axis=(1, 2))
-        & np.isfinite(output.scalars).all(axis=1)
-        & np.isfinite(output.novelty)
-    )
+    """Of which pixels every number is finite."""
+    finite = np.ones(len(output.novelty), dtype=bool)
+    for values in output.arrays().values():
+        finite &= np.isfinite(values).all(axis=tuple(range(1, values.ndim)))
     return finite
 
 
-def _assemble(
-    card: Card, n_pixel: int, rows: npt.NDArray[np.intp], output: Output, usable: npt.NDArray[np.bool_]
-) -> tuple[Atmosphere, Float32s]:
-    """Atmosphere and novelty of all pixels, NaN outside ``rows``."""
-    arrays: dict[str, npt.NDArray[np.float64]] = {}
-    for number, name in enumerate(card.quantities):
-        arrays[name] = np.full((n_pixel, card.log_tau.size), np.nan)
-        arrays[name][rows] = output.atmosphere[usable, number]
-    for name, value in DEFAULT_SCALARS.items():
-        arrays[name] = np.full(n_pixel, np.nan)
-        arrays[name][rows] = (
-            output.scalars[usable, card.scalars.index(name)] if name in card.scalars else value
-        )
-    novelty = np.full(n_pixel, np.nan, np.float32)
-    novelty[rows] = output.novelty[usable] / np.float32(card.novelty_threshold)
-    return Atmosphere(log_tau=card.log_tau, **arrays), novelty
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """Where the answered pixels lie among all; NaN elsewhere.
+
+    Attributes
+    ----------
+    card : Card
+    n_pixel : int
+        All.
+    rows : ndarray of intp
+        The answered ones among all.
+    usable : ndarray of bool
+        The answered ones among those that the network saw.
+    """
+
+    card: Card
+    n_pixel: int
+    rows: npt.NDArray[np.intp]
+    usable: npt.NDArray[np.bool_]
+
+    def column(self, values: Float32s) -> Float32s:
+        """Numbers of the network (k, …) → of all pixels (n, …), float32."""
+        result = np.full((self.n_pixel, *values.shape[1:]), np.nan, np.float32)
+        result[self.rows] = values[self.usable]
+        return result
+
+    def atmosphere(self, stratified: Float32s, scalars: Float32s, default: Mapping[str, float]) -> Atmosphere:
+        """Numbers of the network → an atmosphere of all pixels.
+
+        Parameters
+        ----------
+        stratified : ndarray (k, n_quantity, n_node) float32
+        scalars : ndarray (k, n_scalar) float32
+        default : mapping
+            Value of a scalar that the network does not return.
+        """
+        arrays: dict[str, npt.NDArray[np.float64]] = {
+            name: self.column(stratified[:, number]).astype(np.float64)
+            for number, name in enumerate(self.card.quantities)
+        }
+        for name, value in default.items():
+            arrays[name] = np.full(self.n_pixel, np.nan)
+            arrays[name][self.rows] = (
+                scalars[self.usable, self.card.scalars.index(name)] if name in self.card.scalars else value
+            )
+        return Atmosphere(log_tau=self.card.log_tau, **arrays)
+
+    def error(self, output: Output) -> Atmosphere | None:
+        """Predicted errors of all pixels, None where the network predicts none."""
+        if output.error is None:
+            return None
+        scalars = output.scalars if output.scalars_error is None else output.scalars_error
+        return self.atmosphere(output.error, scalars, dict.fromkeys(DEFAULT_SCALARS, np.nan))

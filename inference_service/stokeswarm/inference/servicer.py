@@ -65,7 +65,9 @@ class InferenceServicer(inference_pb2_grpc.InferenceServiceServicer):  # type: i
         try:
             with self._admission.admit(ticket, context.time_remaining()):
                 began = time.perf_counter()
-                prediction = self._predictor.predict(name, version, spectra, ticket.cancelled)
+                prediction = self._predictor.predict(
+                    name, version, spectra, ticket.cancelled, features=request.features
+                )
                 seconds = time.perf_counter() - began
         except ResourceExhaustedError:
             self._observer.rejected(name)

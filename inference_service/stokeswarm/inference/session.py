@@ -26,6 +26,13 @@ INPUT: Final = "stokes"
 ATMOSPHERE: Final = "atmosphere"
 SCALARS: Final = "scalars"
 NOVELTY: Final = "novelty"
+#: predicted 1σ of the atmosphere and of the scalars, in their shapes and units; a model may lack them
+ERROR: Final = "error"
+SCALARS_ERROR: Final = "scalars_error"
+#: (n, n_feature); a model may lack them, and they are computed only where somebody asks
+FEATURES: Final = "features"
+#: most numbers a pixel that features may be
+MAX_FEATURES: Final = 1024
 
 CPU_PROVIDER: Final = "CPUExecutionProvider"
 GPU_PROVIDER: Final = "CUDAExecutionProvider"
@@ -81,11 +88,31 @@ class Output:
     scalars : ndarray (n, n_scalar) float32
     novelty : ndarray (n,) float32
         In the network's own units.
+    error : ndarray (n, n_quantity, n_node) float32 or None
+        Predicted 1σ of the atmosphere; None where the network predicts none.
+    scalars_error : ndarray (n, n_scalar) float32 or None
+    features : ndarray (n, n_feature) float32 or None
+        None where the network has none, or nobody asked.
     """
 
     atmosphere: Float32s
     scalars: Float32s
     novelty: Float32s
+    error: Float32s | None = None
+    scalars_error: Float32s | None = None
+    features: Float32s | None = None
+
+    def arrays(self) -> dict[str, Float32s]:
+        """What is there, by the name of the network's output."""
+        named = {
+            ATMOSPHERE: self.atmosphere,
+            SCALARS: self.scalars,
+            NOVELTY: self.novelty,
+            ERROR: self.error,
+            SCALARS_ERROR: self.scalars_error,
+            FEATURES: self.features,
+        }
+        return {name: values for name, values in named.items() if values is not None}
 
 
 def _never() -> bool:
@@ -121,10 +148,17 @@ class Session:
                 f"{self.provider} (available: {', '.join(onnxruntime.get_available_providers())})"
             )
         self.batch = options.batch or (GPU_BATCH if self.provider == GPU_PROVIDER else CPU_BATCH)
-        self._outputs = _check_interface(self._session, card)
+        self._shapes = _check_interface(self._session, card)
         self._warm_up()
 
-    def run(self, stokes: Float32s, cancelled: Callable[[], bool] = _never) -> Output:
+    @property
+    def n_feature(self) -> int:
+        """Numbers a pixel that features are; 0 where the network has none."""
+        return self._shapes[FEATURES][0] if FEATURES in self._shapes else 0
+
+    def run(
+        self, stokes: Float32s, cancelled: Callable[[], bool] = _never, *, features: bool = False
+    ) -> Output:
         """Feed profiles through the network.
 
         Parameters
@@ -133,50 +167,47 @@ class Session:
             Finite, on the card's axis. Not-a-number in gives not-a-number out, without a word.
         cancelled : callable () -> bool
             Looked at before every batch.
+        features : bool
+            Also return the features, where the network has any.
 
         Raises
         ------
         CancelledByCallerError
             ``cancelled`` became true.
         """
-        n_pixel, card = stokes.shape[0], self._card
-        output = Output(
-            np.empty((n_pixel, len(card.quantities), card.log_tau.size), np.float32),
-            np.empty((n_pixel, len(card.scalars)), np.float32),
-            np.empty(n_pixel, np.float32),
-        )
-        parts = {ATMOSPHERE: output.atmosphere, SCALARS: output.scalars, NOVELTY: output.novelty}
-        block = np.zeros((self.batch, 4, card.wavelength.size), np.float32)
+        n_pixel = stokes.shape[0]
+        wanted = [name for name in self._shapes if features or name != FEATURES]
+        parts = {name: np.empty((n_pixel, *self._shapes[name]), np.float32) for name in wanted}
+        block = np.zeros((self.batch, 4, self._card.wavelength.size), np.float32)
         for first in range(0, n_pixel, self.batch):
             if cancelled():
                 raise CancelledByCallerError("the caller went away")
             n_row = min(self.batch, n_pixel - first)
             block[:n_row] = stokes[first : first + n_row]
             block[n_row:] = block[0]
-            for name, values in zip(self._outputs, self._call(block), strict=True):
+            for name, values in zip(wanted, self._call(block, wanted), strict=True):
                 parts[name][first : first + n_row] = values[:n_row]
-        return output
+        # a card without scalars has a graph without that output
+        parts.setdefault(SCALARS, np.empty((n_pixel, 0), np.float32))
+        return Output(**parts)
 
-    def _call(self, block: Float32s) -> list[Any]:
-        values: list[Any] = self._session.run(list(self._outputs), {INPUT: block})
+    def _call(self, block: Float32s, names: list[str]) -> list[Any]:
+        values: list[Any] = self._session.run(names, {INPUT: block})
         return values
 
     def _warm_up(self) -> None:
         # An unpolarised continuum: every network must stand it, and the first tile finds memory allocated.
         block = np.zeros((self.batch, 4, self._card.wavelength.size), np.float32)
         block[:, 0] = 1.0
+        names = list(self._shapes)
         try:
-            values = self._call(block)
+            values = self._call(block, names)
         except Exception as error:  # ONNX Runtime's exceptions have no common base but this
             raise ModelError(f"the network fails on a flat profile: {_first_line(error)}") from error
-        sizes = {
-            ATMOSPHERE: (self.batch, len(self._card.quantities), self._card.log_tau.size),
-            SCALARS: (self.batch, len(self._card.scalars)),
-            NOVELTY: (self.batch,),
-        }
-        for name, value in zip(self._outputs, values, strict=True):
-            if value.shape != sizes[name]:
-                raise ModelError(f"output {name!r}: expected shape {sizes[name]}, found {value.shape}")
+        for name, value in zip(names, values, strict=True):
+            shape = (self.batch, *self._shapes[name])
+            if value.shape != shape:
+                raise ModelError(f"output {name!r}: expected shape {shape}, found {value.shape}")
             if not np.isfinite(value).all():
                 raise ModelError(f"output {name!r}: not finite for a flat, unpolarised profile")
 
@@ -197,21 +228,40 @@ def _create(model: bytes, options: SessionOptions) -> Any:
         raise ModelError(f"ONNX Runtime refuses the model: {_first_line(error)}") from error
 
 
-def _check_interface(session: Any, card: Card) -> tuple[str, ...]:
-    """Names of the outputs to ask for; raises ModelError where the graph is not what the card says."""
+def _check_interface(session: Any, card: Card) -> dict[str, tuple[int, ...]]:
+    """The outputs to ask for and their shapes; ModelError where the graph is not the card's."""
     inputs = session.get_inputs()
     if [node.name for node in inputs] != [INPUT]:
         raise ModelError(f"inputs: expected one named {INPUT!r}, found {[node.name for node in inputs]}")
     _check_node("input", inputs[0], (4, card.wavelength.size))
-    wanted = {ATMOSPHERE: (len(card.quantities), card.log_tau.size), NOVELTY: ()}
+    stratified, scalar = (len(card.quantities), card.log_tau.size), (len(card.scalars),)
+    wanted: dict[str, tuple[int, ...]] = {ATMOSPHERE: stratified, NOVELTY: ()}
+    optional: dict[str, tuple[int, ...]] = {ERROR: stratified}
     if card.scalars:
-        wanted[SCALARS] = (len(card.scalars),)
+        wanted[SCALARS], optional[SCALARS_ERROR] = scalar, scalar
     outputs = {node.name: node for node in session.get_outputs()}
-    if set(outputs) != set(wanted):
-        raise ModelError(f"outputs: expected {sorted(wanted)}, found {sorted(outputs)}")
+    if FEATURES in outputs:
+        optional[FEATURES] = (_n_feature(outputs[FEATURES]),)
+    if not set(wanted) <= set(outputs) <= {*wanted, *optional}:
+        raise ModelError(
+            f"outputs: expected {sorted(wanted)} and perhaps {sorted({*optional, FEATURES})}, "
+            f"found {sorted(outputs)}"
+        )
+    if card.scalars and (ERROR in outputs) != (SCALARS_ERROR in outputs):
+        raise ModelError(f"outputs: {ERROR!r} and {SCALARS_ERROR!r} belong together, found only one of them")
+    wanted |= {name: shape for name, shape in optional.items() if name in outputs}
     for name, shape in wanted.items():
         _check_node("output", outputs[name], shape)
-    return tuple(wanted)
+    return wanted
+
+
+def _n_feature(node: Any) -> int:
+    size = node.shape[1] if len(node.shape) > 1 else None
+    if not isinstance(size, int) or not 1 <= size <= MAX_FEATURES:
+        raise ModelError(
+            f"output {FEATURES!r}: expected (batch, n) with n from 1 to {MAX_FEATURES}, found {node.shape}"
+        )
+    return size
 
 
 def _check_node(kind: str, node: Any, shape: tuple[int, ...]) -> None:

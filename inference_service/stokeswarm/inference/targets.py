@@ -6,7 +6,8 @@ least-squares answer in degrees is what a start wants; through cos γ an error o
 the field is vertical. The azimuth is learnt on the double angle, where 0° and 180° are the same, and
 weighted with sin²γ, since a field along the line of sight has none.
 
-One more output is the macroturbulence.
+After them come the scalars (macroturbulence first). Beside every number stands the logarithm of its standard
+deviation; the two components of the azimuth share one.
 """
 
 from __future__ import annotations
@@ -37,57 +38,43 @@ class Scaling:
 
     Attributes
     ----------
-    mean, spread : mapping of ndarray (n_node,) float32
-        Of each of `PLAIN`.
-    macroturbulence : tuple of 2 floats
-        Mean and spread, km/s.
-    lower, upper : mapping of ndarray (n_node,) float32
-        Extremes in the training set, of each of `PLAIN`: an answer is clipped to them.
-    macroturbulence_range : tuple of 2 floats
-        km/s.
+    mean, spread : mapping of ndarray float32
+        (n_node,) for each of `PLAIN`, (1,) for each scalar.
+    lower, upper : mapping of ndarray float32
+        Extremes in the training set, likewise: an answer is clipped to them.
+    scalars : tuple of str
     """
 
     mean: Mapping[str, Float32s]
     spread: Mapping[str, Float32s]
-    macroturbulence: tuple[float, float]
     lower: Mapping[str, Float32s]
     upper: Mapping[str, Float32s]
-    macroturbulence_range: tuple[float, float]
+    scalars: tuple[str, ...]
 
     @classmethod
-    def fit(cls, quantities: Mapping[str, Float32s], macroturbulence: Float32s) -> Self:
+    def fit(cls, quantities: Mapping[str, Float32s], scalars: Mapping[str, Float32s]) -> Self:
         """Measure a training set.
 
         Parameters
         ----------
         quantities : mapping of ndarray (n, n_node) float32
-        macroturbulence : ndarray (n,) float32
+        scalars : mapping of ndarray (n,) float32
         """
         mean, spread, lower, upper = {}, {}, {}, {}
-        for name in PLAIN:
-            values = quantities[name].astype(np.float64)
+        columns = {name: quantities[name] for name in PLAIN}
+        columns |= {name: values[:, None] for name, values in scalars.items()}
+        for name, column in columns.items():
+            values = column.astype(np.float64)
             mean[name] = values.mean(axis=0).astype(np.float32)
             smallest = _SMALLEST_SPREAD * values.std()
             spread[name] = np.maximum(values.std(axis=0), smallest).astype(np.float32)
-            lower[name] = quantities[name].min(axis=0)
-            upper[name] = quantities[name].max(axis=0)
+            lower[name], upper[name] = column.min(axis=0), column.max(axis=0)
         # The mirror symmetry makes every inclination as likely as its supplement.
         mean["inclination"] = np.full_like(mean["inclination"], 90.0)
-        n_node = mean["inclination"].size
-        lower["inclination"], upper["inclination"] = (
-            np.zeros(n_node, np.float32),
-            np.full(n_node, 180.0, np.float32),
-        )
-        lower["field_strength"] = np.zeros(n_node, np.float32)
-        vmac = macroturbulence.astype(np.float64)
-        return cls(
-            mean=mean,
-            spread=spread,
-            macroturbulence=(float(vmac.mean()), float(vmac.std())),
-            lower=lower,
-            upper=upper,
-            macroturbulence_range=(float(vmac.min()), float(vmac.max())),
-        )
+        lower["inclination"] = np.zeros_like(mean["inclination"])
+        upper["inclination"] = np.full_like(mean["inclination"], 180.0)
+        lower["field_strength"] = np.zeros_like(mean["inclination"])
+        return cls(mean=mean, spread=spread, lower=lower, upper=upper, scalars=tuple(scalars))
 
     @property
     def n_node(self) -> int:
@@ -96,12 +83,17 @@ class Scaling:
 
     @property
     def n_output(self) -> int:
-        """Number of output neurons."""
-        return N_CHANNEL * self.n_node + 1
+        """Number of output neurons that are values."""
+        return N_CHANNEL * self.n_node + len(self.scalars)
+
+    @property
+    def n_sigma(self) -> int:
+        """Number of output neurons that are logarithms of standard deviations."""
+        return (N_CHANNEL - 1) * self.n_node + len(self.scalars)
 
 
 def encode(
-    quantities: Mapping[str, Float32s], macroturbulence: Float32s, scaling: Scaling
+    quantities: Mapping[str, Float32s], scalars: Mapping[str, Float32s], scaling: Scaling
 ) -> tuple[Float32s, Float32s]:
     """Targets of the output neurons and their weights in the loss.
 
@@ -109,24 +101,25 @@ def encode(
     ----------
     quantities : mapping of ndarray (n, n_node) float32
         In the contract's units.
-    macroturbulence : ndarray (n,) float32
+    scalars : mapping of ndarray (n,) float32
     scaling : Scaling
 
     Returns
     -------
     target, weight : ndarray (n, n_output) float32
-        Channel by channel, node fastest; macroturbulence last.
+        Channel by channel, node fastest; scalars last.
     """
     target = [(quantities[name] - scaling.mean[name]) / scaling.spread[name] for name in PLAIN]
     double = np.deg2rad(2.0 * quantities["azimuth"])
     transverse = np.sin(np.deg2rad(quantities["inclination"])) ** 2
     target += [transverse * np.cos(double), transverse * np.sin(double)]
-    mean, spread = scaling.macroturbulence
-    target.append((macroturbulence[:, None] - mean) / spread)
+    target += [
+        (scalars[name][:, None] - scaling.mean[name]) / scaling.spread[name] for name in scaling.scalars
+    ]
     square = quantities["field_strength"] ** 2
     one = np.ones_like(square)
     weight = [one] * (len(PLAIN) - 1)
     weight.append(square / (square + HALF_WEIGHT["inclination"] ** 2))
     weight += [square / (square + HALF_WEIGHT["azimuth"] ** 2)] * 2
-    weight.append(one[:, :1])
+    weight.append(np.ones((len(square), len(scaling.scalars)), np.float32))
     return np.concatenate(target, axis=1, dtype=np.float32), np.concatenate(weight, axis=1, dtype=np.float32)

@@ -18,7 +18,15 @@ import numpy.typing as npt
 from stokeswarm.contract.status import ContinuumReference
 from stokeswarm.inference.card import Card
 from stokeswarm.inference.repository import CARD_FILE, MODEL_FILE
-from stokeswarm.inference.session import ATMOSPHERE, INPUT, NOVELTY, SCALARS
+from stokeswarm.inference.session import (
+    ATMOSPHERE,
+    ERROR,
+    FEATURES,
+    INPUT,
+    NOVELTY,
+    SCALARS,
+    SCALARS_ERROR,
+)
 
 Float32s = npt.NDArray[np.float32]
 
@@ -34,6 +42,9 @@ _QUANTITIES: Final[Mapping[str, tuple[float, float]]] = {
     "microturbulence": (1.0, 0.2),
 }
 _MACROTURBULENCE: Final = (1.5, 0.3)
+#: of an extended model: predicted error over the absolute value, and number of features
+_RELATIVE_ERROR: Final = 0.1
+N_FEATURE: Final = 3
 _OPSET: Final = 18
 _IR_VERSION: Final = 9
 
@@ -60,8 +71,26 @@ def linear_answer(stokes: Float32s, n_node: int) -> tuple[Float32s, Float32s, Fl
     return atmosphere, answer[:, -1:], np.abs(flat).mean(axis=1)
 
 
-def linear_onnx(n_wavelength: int, n_node: int) -> bytes:
-    """The model as ONNX."""
+def linear_extras(stokes: Float32s, n_node: int) -> tuple[Float32s, Float32s, Float32s]:
+    """What an extended model returns besides: errors of atmosphere and scalars, and features.
+
+    The errors are a tenth of the absolute values, the features the first ones of the profile.
+    """
+    atmosphere, scalars, _ = linear_answer(stokes, n_node)
+    features = stokes.reshape(stokes.shape[0], -1)[:, :N_FEATURE].copy()
+    relative = np.float32(_RELATIVE_ERROR)
+    return relative * np.abs(atmosphere), relative * np.abs(scalars), features
+
+
+def linear_onnx(n_wavelength: int, n_node: int, *, extended: bool = False) -> bytes:
+    """The model as ONNX.
+
+    Parameters
+    ----------
+    n_wavelength, n_node : int
+    extended : bool
+        With errors and features; without, a model as the first ones were.
+    """
     from onnx import TensorProto, helper, numpy_helper
 
     matrix, bias = linear_weights(n_wavelength, n_node)
@@ -88,12 +117,29 @@ def linear_onnx(n_wavelength: int, n_node: int) -> bytes:
         SCALARS: ["batch", 1],
         NOVELTY: ["batch"],
     }
+    if extended:
+        constants |= {
+            "relative": np.array(_RELATIVE_ERROR, np.float32),
+            "picked": np.eye(n_flat, N_FEATURE, dtype=np.float32),
+        }
+        nodes += [
+            helper.make_node("Abs", [ATMOSPHERE], ["atmosphere_size"]),
+            helper.make_node("Mul", ["atmosphere_size", "relative"], [ERROR]),
+            helper.make_node("Abs", [SCALARS], ["scalars_size"]),
+            helper.make_node("Mul", ["scalars_size", "relative"], [SCALARS_ERROR]),
+            helper.make_node("MatMul", ["flat", "picked"], [FEATURES]),
+        ]
+        shapes |= {
+            ERROR: ["batch", len(_QUANTITIES), n_node],
+            SCALARS_ERROR: ["batch", 1],
+            FEATURES: ["batch", N_FEATURE],
+        }
     graph = helper.make_graph(
         nodes,
         "linear",
         [helper.make_tensor_value_info(INPUT, TensorProto.FLOAT, ["batch", 4, n_wavelength])],
         [helper.make_tensor_value_info(name, TensorProto.FLOAT, shape) for name, shape in shapes.items()],
-        [numpy_helper.from_array(np.ascontiguousarray(values), name) for name, values in constants.items()],
+        [numpy_helper.from_array(np.asarray(values, order="C"), name) for name, values in constants.items()],
     )
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", _OPSET)], ir_version=_IR_VERSION)
     data: bytes = model.SerializeToString()

@@ -1,88 +1,54 @@
-"""Training: from a file of spectra and atmospheres to a model of the repository.
+"""Training: from a set of spectra and atmospheres to a model of the repository.
 
-The run is reproducible: one seed decides the split, the initial weights, the order, the noise and the
-augmentation, and TensorFlow is told to use deterministic kernels.
+Read and check the set → hold parts of it out → measure what the graph needs → train (`fitting`) → calibrate
+the errors on the validation part → export, compare, describe by the test part → put it into the repository.
 """
 
 from __future__ import annotations
 
-import os
-import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from dataclasses import replace as dataclass_replace
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
 
-from stokeswarm.contract.errors import FailedPreconditionError, InvalidArgumentError
 from stokeswarm.contract.status import ContinuumReference
+from stokeswarm.inference import description
 from stokeswarm.inference import novelty as novelties
-from stokeswarm.inference.augment import NOISE_RANGE, add_noise, mirror, rotate
+from stokeswarm.inference.axes import split_regions
+from stokeswarm.inference.calibration import UNKNOWN_AZIMUTH, Calibration
 from stokeswarm.inference.card import Card, check_name, check_version
-from stokeswarm.inference.dataset import QUANTITIES, TrainingSet
+from stokeswarm.inference.checkpoint import Progress, WorkFolder
+from stokeswarm.inference.dataset import MIN_PROFILES, QUANTITIES, TrainingSet
 from stokeswarm.inference.export import check_free, check_parity, to_onnx, write_model
-from stokeswarm.inference.metrics import score
-from stokeswarm.inference.network import KERNELS, SOFTENING, Normalisation, build
+from stokeswarm.inference.features import N_FEATURE, Projection
+from stokeswarm.inference.fitting import Part, fit, predict, prepare_tensorflow
+from stokeswarm.inference.frame import Frame
+from stokeswarm.inference.holdout import Holdout, hold_out
+from stokeswarm.inference.network import Ingredients, Network, build, finish
+from stokeswarm.inference.normalisation import Normalisation
+from stokeswarm.inference.reading import load
 from stokeswarm.inference.session import Output, Session, SessionOptions
 from stokeswarm.inference.settings import TrainSettings
-from stokeswarm.inference.targets import HALF_WEIGHT, Scaling, encode
+from stokeswarm.inference.targets import Scaling
 
 Float32s = npt.NDArray[np.float32]
 
 #: profiles on which Keras and ONNX Runtime are compared
 _PARITY_PROFILES: Final = 512
-_PREDICT_BATCH: Final = 256
-
-
-@dataclass(frozen=True, slots=True)
-class Part:
-    """Profiles and their atmospheres at the nodes: a training or validation set.
-
-    Attributes
-    ----------
-    stokes : ndarray (n, 4, n_wavelength) float32
-    quantities : dict of ndarray (n, n_node) float32
-    macroturbulence : ndarray (n,) float32
-    """
-
-    stokes: Float32s
-    quantities: dict[str, Float32s]
-    macroturbulence: Float32s
-
-    def augmented(self, noise: float, already: float, generator: np.random.Generator) -> Part:
-        """The same profiles, each turned and half of them mirrored at random, with fresh noise."""
-        n_profile = self.stokes.shape[0]
-        angle = generator.uniform(0.0, 180.0, size=(n_profile,))
-        stokes, azimuth = rotate(self.stokes, self.quantities["azimuth"], angle)
-        chosen = np.less(generator.random(n_profile), 0.5)
-        stokes, inclination, azimuth = mirror(stokes, self.quantities["inclination"], azimuth, chosen)
-        turned = {**self.quantities, "inclination": inclination, "azimuth": azimuth}
-        return Part(add_noise(stokes, noise, already, generator), turned, self.macroturbulence)
-
-
-def split(data: TrainingSet, settings: TrainSettings) -> tuple[Part, Part]:
-    """Training and validation part of a set, chosen by the seed.
-
-    Raises
-    ------
-    InvalidArgumentError
-        The nodes lie outside the set's depths.
-    """
-    order = np.random.default_rng(settings.seed).permutation(len(data))
-    n_validation = max(1, round(settings.validation * len(data)))
-    nodes = data.at_nodes(settings.log_tau)
-
-    def take(rows: npt.NDArray[np.int64]) -> Part:
-        quantities = {name: values[rows] for name, values in nodes.items()}
-        return Part(data.stokes[rows], quantities, data.macroturbulence[rows])
-
-    return take(order[n_validation:]), take(order[:n_validation])
+#: values (profiles times samples) from which the graph's statistics are measured, at most
+_SAMPLE_VALUES: Final = 40_000_000
+#: streams of random numbers: the fixed noise of the held-out parts
+_HELD_OUT_STREAM: Final = 2
+#: a folder of the repository that no server looks into
+WORK: Final = ".training"
 
 
 def train(
-    dataset: Path,
+    dataset: str | Path,
     output: Path,
     instrument: str,
     version: str,
@@ -91,14 +57,17 @@ def train(
     also_accept: tuple[ContinuumReference, ...] = (),
     licence: str = "BSD-3-Clause",
     replace: bool = False,
+    resume: bool = False,
+    one_class: bool = False,
+    work: Path | None = None,
     report: Callable[[str], None] = lambda _line: None,
 ) -> Path:
     """Train a network and put it into a repository.
 
     Parameters
     ----------
-    dataset : Path
-        See `dataset`.
+    dataset : path or URL
+        See `reading`.
     output : Path
         Root of the model repository.
     instrument, version : str
@@ -107,7 +76,13 @@ def train(
         Further normalisations that requests may have.
     licence : str
     replace : bool
-        Replace a model that is there.
+        Replace a model that is there, and forget an unfinished training.
+    resume : bool
+        Go on with an unfinished training.
+    one_class : bool
+        The training set is meant to hold one class of atmospheres.
+    work : Path, optional
+        Folder of the checkpoints; `WORK` in the repository by default.
     report : callable (str) -> object
         Gets a line at every epoch.
 
@@ -118,10 +93,13 @@ def train(
 
     Raises
     ------
+    NotFoundError
+        There is no training set.
     InvalidArgumentError
-        The training set cannot be learnt from; the message says why.
+        The training set cannot be learnt from, or the unfinished training is another one; the message says
+        why.
     OutputExistsError
-        The model exists.
+        The model exists, or an unfinished training of it.
     FailedPreconditionError
         TensorFlow, tf2onnx or onnx is not installed, or training diverged.
     DataLossError
@@ -130,181 +108,183 @@ def train(
     check_name(instrument)
     check_version(version)
     check_free(output, instrument, version, replace_existing=replace)
-    data = TrainingSet.load(dataset)
+    data = load(dataset, one_class=one_class)
     data.check_instrument(instrument)
-    already = _noise_of(data)
-    _prepare_tensorflow(settings)
-    training, validation = split(data, settings)
+    parts = hold_out(len(data), data.region, settings.validation, settings.seed)
+    training, validation, test = take_parts(data, parts, settings)
+    identity = {"instrument": instrument, "version": version, "training set": data.digest, **asdict(settings)}
+    folder = WorkFolder(work or output / WORK / f"{instrument}-{version}", identity)
+    progress = folder.open(resume=resume, begin_anew=replace)
+    prepare_tensorflow(settings)
     report(
-        f"{dataset}: {len(data)} profiles of {data.wavelength.size} samples; "
-        f"{len(training.stokes)} to train on, {len(validation.stokes)} to validate"
+        f"{dataset}: {len(data)} profiles of {data.wavelength.size} samples; {len(training)} to train on, "
+        f"{len(validation)} to validate, {len(test)} to test "
+        f"({'by region' if parts.by_region else 'at random'})"
     )
-    generator = np.random.default_rng([settings.seed, 1])
-    fixed = validation.augmented(settings.noise, already, generator)
-    sample = training.augmented(settings.noise, already, generator).stokes
-    normalisation = Normalisation.fit(sample)
-    scaling = Scaling.fit(training.quantities, training.macroturbulence)
-    basis = novelties.fit(_flat(normalisation.apply(sample)), _flat(normalisation.apply(fixed.stokes)))
-    trained, served = build(normalisation, scaling, basis, settings)
-    report(f"network of {trained.count_params()} parameters")
-    history = _fit(trained, training, fixed, scaling, already, settings, generator, report)
+    ingredients = measure(data, training, validation, settings)
+    network = build(ingredients, settings)
+    report(
+        f"network {settings.architecture!r} of {network.trained.count_params()} parameters; "
+        f"work in {folder.path}"
+    )
+    progress = fit(
+        network.trained,
+        training,
+        validation,
+        ingredients.scaling,
+        data.noise,
+        settings,
+        folder,
+        progress,
+        report,
+    )
+    served, n_feature = _served(network, ingredients.scaling, training, validation, data, settings)
+    trained = _Trained(data, parts, settings, training, validation, test, ingredients, progress)
+    card, model, expected = _exported(trained, served, n_feature, instrument, version, licence, also_accept)
+    few = {name: values[:_PARITY_PROFILES] for name, values in expected.arrays().items()}
+    parity = check_parity(Output(**few), model, card, validation.stokes[:_PARITY_PROFILES])
+    card = _described(trained, card, model, int(network.trained.count_params()), parity)
+    placed = write_model(output, card, model, replace_existing=replace)
+    folder.finish()
+    report(f"{placed}: {len(model) / 2**20:.2f} MiB, ONNX Runtime − Keras {parity:.1g}")
+    for name in (*QUANTITIES, *data.scalars):
+        report(f"  {name:16s} rms at log τ {list(settings.log_tau)}: {card.sections['metrics'][name]['rms']}")
+    return placed
 
-    expected = _predict(served, fixed.stokes)
-    threshold = float(np.quantile(expected.novelty, novelties.QUANTILE))
+
+@dataclass(frozen=True, slots=True)
+class _Trained:
+    """What a card tells of: see the functions that made each."""
+
+    data: TrainingSet
+    parts: Holdout
+    settings: TrainSettings
+    training: Part
+    validation: Part
+    test: Part
+    ingredients: Ingredients
+    progress: Progress
+
+
+def _exported(
+    trained: _Trained,
+    served: Any,
+    n_feature: int,
+    instrument: str,
+    version: str,
+    licence: str,
+    also_accept: tuple[ContinuumReference, ...],
+) -> tuple[Card, bytes, Output]:
+    """A card without descriptions, the ONNX file, and Keras's answer to the validation part."""
+    expected = Output(*predict(served, trained.validation.stokes))
     card = Card(
         instrument=instrument,
         version=version,
         digest="0" * 64,
-        wavelength=data.wavelength,
-        reference=data.reference,
-        log_tau=np.array(settings.log_tau),
+        wavelength=trained.data.wavelength,
+        reference=trained.data.reference,
+        log_tau=np.array(trained.settings.log_tau),
         quantities=QUANTITIES,
-        scalars=("macroturbulence",),
-        novelty_threshold=threshold,
+        scalars=tuple(trained.data.scalars),
+        novelty_threshold=float(np.quantile(expected.novelty, novelties.QUANTILE)),
         accepted_references=also_accept,
         title=f"Starts for Stokes inversion: {instrument}",
         licence=licence,
         novelty_method=novelties.METHOD,
     )
-    model = to_onnx(served, card)
-    few = slice(0, _PARITY_PROFILES)
-    parity = check_parity(
-        Output(expected.atmosphere[few], expected.scalars[few], expected.novelty[few]),
-        model,
-        card,
-        fixed.stokes[few],
-    )
-    answer = Session(model, card, SessionOptions()).run(fixed.stokes)
-    found = {name: answer.atmosphere[:, number] for number, name in enumerate(QUANTITIES)}
-    metrics = score(found, fixed.quantities)
+    return card, to_onnx(served, card, n_feature), expected
+
+
+def _described(trained: _Trained, card: Card, model: bytes, parameters: int, parity: float) -> Card:
+    """The card with its descriptions, as ONNX Runtime answers."""
+    session = Session(model, card, SessionOptions())
+    validation, test = ((session.run(part.stokes), part) for part in (trained.validation, trained.test))
+    data, settings = trained.data, trained.settings
+    metrics = description.metrics_section(*test)
+    novel = float(np.mean(test[0].novelty > card.novelty_threshold))
+    worst = {name: min(metrics[name]["pearson"]) for name in (*QUANTITIES, *data.scalars)}
     sections = {
-        "normalisation": {
-            "intensity": "minus the training mean at each wavelength, over one scale",
-            "polarisation": f"arsinh(x / {SOFTENING:g}), over one scale for Q and U and one for V",
-            "scale": [float(f"{value:.6g}") for value in normalisation.scale],
-        },
-        "network": {
-            "architecture": "Gafeira et al. 2021, A&A 651, A31",
-            "kernels": list(KERNELS),
-            "parameters": int(trained.count_params()),
-            "half_weight_field_G": dict(HALF_WEIGHT),
-            "onnx_minus_keras": float(f"{parity:.2g}"),
-        },
-        "training": {
-            "profiles": len(training.stokes),
-            "validation_profiles": len(validation.stokes),
-            "recipe": dict(data.recipe),
-            "settings": asdict(settings),
-            "noise_range": list(NOISE_RANGE),
-            "augmentation": "rotation about the line of sight; mirror (U, V, inclination, azimuth)",
-            **history,
-        },
-        "ranges": _ranges(training),
-        "metrics": {"set": "validation, noisy", **metrics},
+        "limits": description.limits_section(data, trained.training, settings, novel, worst),
+        "normalisation": description.normalisation_section(trained.ingredients.normalisation),
+        "network": description.network_section(settings, parameters, parity),
+        "training": description.training_section(data, trained.parts, settings, trained.progress),
+        "ranges": description.ranges_section(trained.training, data),
+        "metrics": {**metrics, "novel": novel},
+        "calibration": description.calibration_section(validation, test),
     }
-    card = Card(
-        **{name: getattr(card, name) for name in card.__slots__ if name != "sections"}, sections=sections
+    return dataclass_replace(card, sections=sections)
+
+
+def take_parts(data: TrainingSet, parts: Holdout, settings: TrainSettings) -> tuple[Part, Part, Part]:
+    """Training, validation and test part; the latter two with their noise.
+
+    Raises
+    ------
+    InvalidArgumentError
+        The nodes lie outside the set's depths.
+    """
+    whole = Part(data.stokes, data.at_nodes(settings.log_tau), dict(data.scalars))
+    generator = np.random.default_rng([settings.seed, _HELD_OUT_STREAM])
+    validation, test = (
+        whole.take(rows).augmented(settings, data.noise, generator) for rows in (parts.validation, parts.test)
     )
-    folder = write_model(output, card, model, replace_existing=replace)
-    report(f"{folder}: {len(model) / 2**20:.2f} MiB, ONNX Runtime − Keras {parity:.1g}")
-    for name, values in metrics.items():
-        report(f"  {name:16s} rms at log τ {list(settings.log_tau)}: {values['rms']}")
-    return folder
+    return whole.take(parts.training), validation, test
 
 
-def _noise_of(data: TrainingSet) -> float:
-    """Standard deviation of the noise that the profiles already hold, by their recipe."""
-    noise = data.recipe.get("noise", 0.0)
-    if isinstance(noise, bool) or not isinstance(noise, (int, float)) or not 0 <= noise < 1:
-        raise InvalidArgumentError(f"recipe: noise must be a number in [0, 1), found {noise!r}")
-    return float(noise)
+def measure(data: TrainingSet, training: Part, validation: Part, settings: TrainSettings) -> Ingredients:
+    """What the graph must know of the training set."""
+    generator = np.random.default_rng([settings.seed, _HELD_OUT_STREAM, 1])
+    few = _few(data.wavelength.size)
+    sample = training.take(few).augmented(settings, data.noise, generator).stokes
+    frame = Frame.fit(sample)
+    held_out = validation.stokes[few]
+    if settings.oriented:
+        sample, held_out = frame.turn(sample).stokes, frame.turn(held_out).stokes
+    normalisation = Normalisation.fit(sample, tuple(split_regions(data.wavelength)))
+    basis = novelties.fit(
+        _flat(normalisation.views(sample)),
+        _flat(normalisation.views(held_out)),
+        sample[0].size,
+        normalisation.line,
+    )
+    return Ingredients(frame, normalisation, Scaling.fit(training.quantities, training.scalars), basis)
 
 
-def _prepare_tensorflow(settings: TrainSettings) -> None:
-    # TensorFlow describes the CPU at length, unless somebody asked for something else.
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-    try:
-        import keras
-        import onnx  # noqa: F401  # before training, not after
-        import tensorflow as tf
-        import tf2onnx  # noqa: F401
-    except ImportError as error:
-        raise FailedPreconditionError(
-            f"training needs TensorFlow, tf2onnx and onnx ({error}); install stokeswarm[train]"
-        ) from None
-    tf.config.threading.set_intra_op_parallelism_threads(settings.threads)
-    tf.config.threading.set_inter_op_parallelism_threads(1)
-    tf.config.experimental.enable_op_determinism()
-    keras.utils.set_random_seed(settings.seed)
+def _few(n_wavelength: int) -> slice:
+    """As many first profiles as statistics need and memory holds; parts are in the seed's order."""
+    return slice(min(novelties.MAX_PROFILES, max(MIN_PROFILES, _SAMPLE_VALUES // (4 * n_wavelength))))
 
 
-def _fit(
-    network: Any,
+def _served(
+    network: Network,
+    scaling: Scaling,
     training: Part,
     validation: Part,
-    scaling: Scaling,
-    already: float,
+    data: TrainingSet,
     settings: TrainSettings,
-    generator: np.random.Generator,
-    report: Callable[[str], None],
-) -> dict[str, Any]:
-    """Train with fresh augmentation in every epoch, and keep the weights of the best one."""
-    import keras
-
-    steps = settings.epochs * -(-len(training.stokes) // settings.batch)
-    schedule = keras.optimizers.schedules.CosineDecay(settings.learning_rate, steps)
-    network.compile(optimizer=keras.optimizers.Adamax(schedule), loss=_loss)
-    check = np.concatenate(encode(validation.quantities, validation.macroturbulence, scaling), axis=1)
-    best, best_epoch, weights = np.inf, 0, network.get_weights()
-    began, losses = time.monotonic(), []
-    for epoch in range(1, settings.epochs + 1):
-        part = training.augmented(settings.noise, already, generator)
-        target = np.concatenate(encode(part.quantities, part.macroturbulence, scaling), axis=1)
-        history = network.fit(part.stokes, target, batch_size=settings.batch, epochs=1, verbose=0)
-        loss = float(history.history["loss"][0])
-        against = float(network.evaluate(validation.stokes, check, batch_size=_PREDICT_BATCH, verbose=0))
-        if not (np.isfinite(loss) and np.isfinite(against)):
-            raise FailedPreconditionError(
-                f"training diverged in epoch {epoch} (loss {loss}); lower --learning-rate"
-            )
-        losses.append(float(f"{against:.4g}"))
-        if against < best:
-            best, best_epoch, weights = against, epoch, network.get_weights()
-        minutes = (time.monotonic() - began) / 60
-        mark = "*" if best_epoch == epoch else " "
-        report(
-            f"epoch {epoch:4d}/{settings.epochs}  loss {loss:.5f}  validation {against:.5f}{mark} "
-            f" {minutes:.1f} min"
-        )
-        if epoch - best_epoch >= settings.patience:
-            report(f"no progress for {settings.patience} epochs")
-            break
-        if settings.minutes and minutes >= settings.minutes:
-            report(f"{settings.minutes:g} minutes are over")
-            break
-    network.set_weights(weights)
-    return {"epochs": len(losses), "best_epoch": best_epoch, "validation_loss": losses}
-
-
-def _loss(expected: Any, found: Any) -> Any:
-    """Weighted mean square; ``expected`` holds targets and, after them, weights."""
-    from keras import ops
-
-    n_output = found.shape[-1]
-    return ops.mean(expected[:, n_output:] * ops.square(found - expected[:, :n_output]), axis=-1)
-
-
-def _predict(served: Any, stokes: Float32s) -> Output:
-    atmosphere, scalars, novelty = served.predict(stokes, batch_size=_PREDICT_BATCH, verbose=0)
-    return Output(atmosphere, scalars, novelty)
+) -> tuple[Any, int]:
+    """The network with calibrated errors and projected features, and their number."""
+    generator = np.random.default_rng([settings.seed, _HELD_OUT_STREAM, 2])
+    few = _few(data.wavelength.size)
+    sample = training.take(few).augmented(settings, data.noise, generator).stokes
+    hidden = predict(network.physical, sample)[4]
+    projection = Projection.fit(hidden, N_FEATURE - 1)
+    atmosphere, scalars, novelty, log_sigma = predict(network.physical, validation.stokes)[:4]
+    n_stratified = atmosphere[0].size
+    sigma = np.exp(log_sigma)
+    raw = Output(
+        atmosphere,
+        scalars,
+        novelty,
+        sigma[:, :n_stratified].reshape(atmosphere.shape),
+        sigma[:, n_stratified:],
+    )
+    largest = np.full(sigma.shape[1], np.inf)
+    azimuth = QUANTITIES.index("azimuth") * scaling.n_node
+    largest[azimuth : azimuth + scaling.n_node] = UNKNOWN_AZIMUTH
+    calibration = Calibration.fit(*description.errors(raw, validation), largest)
+    return finish(network, calibration, projection, scaling), projection.matrix.shape[1] + 1
 
 
 def _flat(profiles: Float32s) -> Float32s:
     return profiles.reshape(profiles.shape[0], -1)
-
-
-def _ranges(part: Part) -> dict[str, list[float]]:
-    arrays = {**part.quantities, "macroturbulence": part.macroturbulence}
-    return {
-        name: [float(f"{values.min():.6g}"), float(f"{values.max():.6g}")] for name, values in arrays.items()
-    }

@@ -18,7 +18,7 @@ _DOPPLER = 0.035  # Å
 _DAMPING = 0.2
 
 
-def _milne_eddington(field, velocity, inclination, azimuth, strength, slope):
+def _milne_eddington(field, velocity, inclination, azimuth, strength, slope, wavelength=WAVELENGTH):
     """Unno–Rachkovsky profiles of a normal triplet, (n, 4, n_wavelength).
 
     I(0) = (S0 + S1 K⁻¹) e0 with S0 + S1 = 1 (Landi Degl'Innocenti & Landolfi 2004, eq. 9.110). Arguments are
@@ -26,7 +26,7 @@ def _milne_eddington(field, velocity, inclination, azimuth, strength, slope):
     """
     centre = 6302.4936
     split = 4.6686e-13 * _LANDE * centre**2 * field / _DOPPLER
-    u = (WAVELENGTH[None] - centre * (1 + velocity[:, None] / _LIGHT)) / _DOPPLER
+    u = (wavelength[None] - centre * (1 + velocity[:, None] / _LIGHT)) / _DOPPLER
     phi, psi = [], []
     for shift in (0, -1, 1):  # pi, blue sigma, red sigma
         w = wofz(u - shift * split[:, None] + 1j * _DAMPING)
@@ -49,18 +49,20 @@ def _milne_eddington(field, velocity, inclination, azimuth, strength, slope):
     return np.moveaxis(stokes, 2, 1)
 
 
-def toy_arrays(n_profile: int, seed: int = 1) -> dict[str, np.ndarray]:
+def toy_arrays(n_profile: int, seed: int = 1, wavelength: np.ndarray = WAVELENGTH) -> dict[str, np.ndarray]:
     """Entries of a toy training set: the atmosphere is what a Milne–Eddington line can tell of it."""
     rng = np.random.default_rng(seed)
     field, velocity = rng.uniform(0, 3000, n_profile), rng.uniform(-4, 4, n_profile)
     inclination = np.rad2deg(np.arccos(rng.uniform(-1, 1, n_profile)))
     azimuth, heat = rng.uniform(0, 180, n_profile), rng.uniform(0, 1, n_profile)
     vmic, vmac = rng.uniform(0.5, 2, n_profile), rng.uniform(0.5, 2, n_profile)
-    stokes = _milne_eddington(field, velocity, inclination, azimuth, 8 + 12 * vmic, 0.4 + 0.4 * heat)
+    stokes = _milne_eddington(
+        field, velocity, inclination, azimuth, 8 + 12 * vmic, 0.4 + 0.4 * heat, wavelength
+    )
     flat = np.ones((1, LOG_TAU.size))
     return {
         "stokes": stokes.astype(np.float32),
-        "wavelength": WAVELENGTH,
+        "wavelength": wavelength,
         "reference": np.array("disc-centre"),
         "log_tau": LOG_TAU,
         "temperature": (5000 + 1500 * heat[:, None] + 800 * LOG_TAU).astype(np.float32),
@@ -88,12 +90,52 @@ def toy() -> Callable[..., dict[str, np.ndarray]]:
 
 @pytest.fixture
 def toy_file(tmp_path: Path) -> Callable[..., Path]:
-    """Writes a toy training set, with some entries changed (None = left out)."""
+    """Writes a toy training set as .npz, with some entries changed (None = left out)."""
 
     def write(n_profile: int = 400, **changes: object) -> Path:
         arrays = toy_arrays(n_profile) | changes
         path = tmp_path / "toy.npz"
         np.savez(path, **{name: values for name, values in arrays.items() if values is not None})
+        return path
+
+    return write
+
+
+#: attributes of a group that is in order
+ATTRIBUTES = {
+    "format": "stokeswarm training set 1",
+    "complete": True,
+    "reference": "disc-centre",
+    "noise": 0.0,
+    "classes": ["quiet", "umbra"],
+    "recipe": {"made": "Milne-Eddington toy", "seed": 1},
+}
+
+
+@pytest.fixture
+def toy_group(tmp_path: Path) -> Callable[..., Path]:
+    """Writes a toy training set as a Zarr group, with some entries changed (None = left out)."""
+    zarr = pytest.importorskip("zarr", reason="zarr is not installed (pip install stokeswarm[train])")
+
+    def write(n_profile: int = 400, attributes: dict[str, object] | None = None, **changes: object) -> Path:
+        arrays = toy_arrays(n_profile)
+        del arrays["reference"], arrays["recipe"]
+        number = np.arange(n_profile)
+        arrays |= {
+            "mu": np.linspace(0.2, 1, n_profile, dtype=np.float32),
+            "class": (number % 2).astype(np.int8),
+            "region": (number // 16).astype(np.int32),
+        }
+        path = tmp_path / "toy.zarr"
+        attrs = {k: v for k, v in (ATTRIBUTES | (attributes or {})).items() if v is not None}
+        group = zarr.create_group(path, zarr_format=3, attributes=attrs, overwrite=True)
+        for name, values in (arrays | changes).items():
+            if values is not None:
+                rows = min(16, len(values))
+                array = group.create_array(
+                    name, shape=values.shape, chunks=(rows, *values.shape[1:]), dtype=values.dtype
+                )
+                array[...] = values
         return path
 
     return write

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from stokeswarm.contract.errors import SpectraError
 from stokeswarm.contract.instrument import instrument
-from stokeswarm.inference.axes import match
+from stokeswarm.inference.axes import match, split_regions
 
 MODEL = instrument("hinode-sp").regions[0].grid()
 STEP = 0.021549
@@ -98,3 +98,31 @@ def test_a_model_of_two_regions_is_read_region_by_region() -> None:
     assert np.abs(found - expected).max() < 0.06  # the first sample of each region is repeated
     inner = np.r_[1:40, 41:80]
     assert np.abs(found - expected)[..., inner].max() < 1e-3
+
+
+def test_regions_may_be_sampled_differently() -> None:
+    axis = np.concatenate([6301 + 0.01 * np.arange(30), 15648 + 0.06 * np.arange(20), [15660.0]])
+    assert split_regions(axis) == [slice(0, 30), slice(30, 50), slice(50, 51)]
+    assert split_regions(axis[:30]) == [slice(0, 30)]
+    assert split_regions(np.array([6173.0, 6173.16, 6173.23, 6173.3, 6173.37])) == [slice(0, 5)]
+
+
+FILTERGRAPH = 6173.3 + 0.0688 * (np.arange(6) - 2.5)
+
+
+def test_a_filtergraphs_samples_are_picked_not_interpolated() -> None:
+    profile = np.arange(24, dtype=np.float32).reshape(1, 4, 6)
+    found = match(FILTERGRAPH + 0.001, FILTERGRAPH, "m")
+    assert found.exact
+    assert np.array_equal(found.apply(profile), profile)
+    with pytest.raises(SpectraError, match=r"6 samples .* so few are not interpolated"):
+        match(FILTERGRAPH + 0.005, FILTERGRAPH, "m")
+
+
+def test_a_filtergraph_beside_a_spectrograph() -> None:
+    model = np.concatenate([FILTERGRAPH, MODEL])
+    axis = np.concatenate([FILTERGRAPH + 0.001, MODEL + 0.3 * STEP])
+    profile = np.concatenate([np.full((1, 4, 6), 7, np.float32), _line(axis[6:])], axis=2)
+    found = match(axis, model, "m").apply(profile)
+    assert np.array_equal(found[..., :6], profile[..., :6])
+    assert np.abs(found[..., 6:] - _line(MODEL)).max() < 5e-3

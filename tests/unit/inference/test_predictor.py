@@ -15,7 +15,14 @@ from stokeswarm.contract.status import ContinuumReference, Status
 from stokeswarm.inference.predictor import Predictor
 from stokeswarm.inference.repository import ModelError, Repository
 from stokeswarm.inference.session import SessionOptions
-from stokeswarm.inference.testing import LOG_TAU, WAVELENGTH, linear_answer, write_linear_model
+from stokeswarm.inference.testing import (
+    LOG_TAU,
+    WAVELENGTH,
+    linear_answer,
+    linear_extras,
+    linear_onnx,
+    write_linear_model,
+)
 
 DISC = ContinuumReference.DISC_CENTRE
 
@@ -25,6 +32,7 @@ def predictor(tmp_path_factory: pytest.TempPathFactory) -> Predictor:
     root = tmp_path_factory.mktemp("models")
     write_linear_model(root)
     write_linear_model(root, "broken", model=b"")
+    write_linear_model(root, "full", model=linear_onnx(WAVELENGTH.size, LOG_TAU.size, extended=True))
     return Predictor(Repository([root]))
 
 
@@ -109,7 +117,7 @@ def test_a_similar_axis_is_interpolated(predictor: Predictor) -> None:
 @pytest.mark.parametrize(
     ("name", "version", "kind", "words"),
     [
-        ("nobody", "", NotFoundError, "there are: broken, tiny"),
+        ("nobody", "", NotFoundError, "there are: broken, full, tiny"),
         ("tiny", "7", NotFoundError, "there are: 1"),
         ("broken", "", ModelError, "not ready"),
     ],
@@ -127,3 +135,40 @@ def test_a_cancelled_request_stops_between_batches(tmp_path: Path) -> None:
     looks = iter([False, False, True])
     with pytest.raises(CancelledByCallerError):
         predictor.predict("tiny", "", Spectra(WAVELENGTH, _stokes(100), DISC), lambda: next(looks))
+
+
+def test_errors_and_features_are_delivered_where_there_are_any(predictor: Predictor) -> None:
+    stokes = _stokes(40)
+    stokes[7] = np.nan
+    spectra = Spectra(WAVELENGTH, stokes, DISC)
+    found = predictor.predict("full", "", spectra, features=True)
+    error, scalars_error, features = linear_extras(stokes, 4)
+    good = np.arange(40) != 7
+    assert found.error is not None
+    assert found.features is not None
+    assert np.allclose(found.error.velocity[good], error[good, 2], rtol=1e-5, atol=1e-7)
+    assert np.allclose(found.error.macroturbulence[good], scalars_error[good, 0], rtol=1e-5)
+    assert np.allclose(found.features[good], features[good], rtol=1e-5)
+    assert all(np.isnan(values[7]).all() for values in found.error.arrays().values())
+    assert np.isnan(found.features[7]).all()
+    assert np.isnan(found.error.filling_factor).all()  # not predicted, so its error is not known
+    assert (found.atmosphere.filling_factor[good] == 1).all()
+
+
+def test_features_are_only_for_those_who_ask(predictor: Predictor) -> None:
+    spectra = Spectra(WAVELENGTH, _stokes(3), DISC)
+    assert predictor.predict("full", "", spectra).features is None
+    assert predictor.predict("full", "", spectra).error is not None
+
+
+def test_a_model_of_the_first_kind_still_answers(predictor: Predictor) -> None:
+    found = predictor.predict("tiny", "", Spectra(WAVELENGTH, _stokes(3), DISC), features=True)
+    assert found.error is None
+    assert found.features is None
+
+
+def test_no_pixels_no_features(predictor: Predictor) -> None:
+    empty = np.empty((0, 4, WAVELENGTH.size), np.float32)
+    found = predictor.predict("full", "", Spectra(WAVELENGTH, empty, DISC), features=True)
+    assert found.features is not None
+    assert found.features.shape == (0, 3)

@@ -85,6 +85,35 @@ def test_a_network_that_is_not_the_cards_is_not_ready(
     assert reason in info.message
 
 
+def _without(output: str) -> bytes:
+    """The extended model with one output left out."""
+    onnx = pytest.importorskip("onnx")
+    model = onnx.load_from_string(linear_onnx(24, 4, extended=True))
+    kept = [node for node in model.graph.output if node.name != output]
+    del model.graph.output[:]
+    model.graph.output.extend(kept)
+    return bytes(model.SerializeToString())
+
+
+def test_errors_of_one_half_of_the_answer_are_not_ready(tmp_path: Path) -> None:
+    write_linear_model(tmp_path, model=_without("scalars_error"))
+    info = Predictor(Repository([tmp_path])).models[0].info()
+    assert not info.ready
+    assert "belong together" in info.message
+    write_linear_model(tmp_path, "other", model=_without("features"))
+    assert Predictor(Repository([tmp_path])).find("other").info().ready
+
+
+def test_an_output_that_nobody_knows_is_not_ready(tmp_path: Path) -> None:
+    onnx = pytest.importorskip("onnx")
+    model = onnx.load_from_string(linear_onnx(24, 4))
+    model.graph.output.append(onnx.helper.make_tensor_value_info("absolute", 1, ["batch", 96]))
+    write_linear_model(tmp_path, model=model.SerializeToString())
+    info = Predictor(Repository([tmp_path])).models[0].info()
+    assert not info.ready
+    assert "'absolute'" in info.message
+
+
 def test_bytes_that_are_no_onnx_are_not_ready(tmp_path: Path) -> None:
     write_linear_model(tmp_path, model=b"not a network")
     info = Predictor(Repository([tmp_path])).models[0].info()
