@@ -12,6 +12,8 @@ import signal
 import time
 
 #: no command writes more than that, whatever the limits [bytes]
+#: how much older a former run is at least [s]
+BEFORE = 60.0
 MOST_WRITTEN = 256 * 2**20
 CHUNK = 2**20
 MOST_MEMORY = 64 * 2**30
@@ -54,12 +56,16 @@ def nothing(run):
 
 
 def stale(run):
-    """Put a former run's files here, with their own times, as if they had never been removed."""
+    """Put a former run's files here, with times of their own, as if they had never been removed.
+
+    What was kept may be of another slot's run that ended while this one was under way: times are set to those
+    of a run well before.
+    """
     for name in os.listdir(run.place("last")):
         kept = run.place("last", name)
         with open(kept, "rb") as file, open(name, "wb") as copy:
             copy.write(file.read())
-        then = os.stat(kept).st_mtime
+        then = os.stat(kept).st_mtime - BEFORE
         os.utime(name, (then, then))
     raise SystemExit(0)
 
