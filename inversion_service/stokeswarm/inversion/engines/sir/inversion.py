@@ -29,7 +29,7 @@ from stokeswarm.inversion.engines.sir.examine import (
     synthesised,
 )
 from stokeswarm.inversion.engines.sir.fortran import OutputError
-from stokeswarm.inversion.engines.sir.problem import Problem, place_of, with_pressure
+from stokeswarm.inversion.engines.sir.problem import Problem, make_ready, place_of, with_pressure
 from stokeswarm.inversion.engines.sir.reach import outside
 from stokeswarm.inversion.engines.sir.results import CycleFit as CycleFit
 from stokeswarm.inversion.engines.sir.results import Fields, assembled
@@ -86,6 +86,7 @@ class SirInversion:
         self._check(cycles)
         self._n_free = [_n_free(plan.carried_nodes(cycle), has_stray) for cycle in cycles]
         self._starts = tuple(start.resample(plan.log_tau) for start in request.start)
+        make_ready(self._starts, plan)
         self._writer = ProfileWriter(self._problem.sampling.columns)
 
     def _check(self, cycles: Sequence[Cycle]) -> None:

@@ -197,3 +197,11 @@ def with_pressure(
     from stokeswarm.inversion.hydrostatic import with_pressures
 
     return with_pressures(one, plan, mu, component)
+
+
+def make_ready(atmospheres: Sequence[Atmosphere], plan: Plan, *, always: bool = False) -> None:
+    """Load and compile what `with_pressure` needs, where it will be: no pixel's time is to pay for it."""
+    for component, atmosphere in enumerate(atmospheres):
+        lacking = np.flatnonzero(always | ~models.has_pressure(atmosphere))
+        if lacking.size:
+            with_pressure(atmosphere, plan, int(lacking[0]), plan.mu, component, always=always)

@@ -20,7 +20,7 @@ from stokeswarm.inversion.engines.sir.bench import Installation
 from stokeswarm.inversion.engines.sir.dialect import GUESS, MADE, Mode, Where
 from stokeswarm.inversion.engines.sir.examine import PixelFailedError, ended, reason, synthesised
 from stokeswarm.inversion.engines.sir.fortran import OutputError, numbers
-from stokeswarm.inversion.engines.sir.problem import Problem, place_of, with_pressure
+from stokeswarm.inversion.engines.sir.problem import Problem, make_ready, place_of, with_pressure
 from stokeswarm.inversion.engines.sir.variants import SirDialect
 
 Floats = npt.NDArray[np.float64]
@@ -60,6 +60,7 @@ class SirResponse:
 
     def __init__(self, request: ResponseRequest, installation: Installation) -> None:
         self._request = request
+        make_ready((request.atmosphere,), request.plan)
         atmosphere = request.atmosphere
         self._problem = Problem(
             installation,

@@ -18,7 +18,7 @@ from stokeswarm.inversion.engines.sir import models
 from stokeswarm.inversion.engines.sir.bench import Installation
 from stokeswarm.inversion.engines.sir.dialect import MADE, Mode
 from stokeswarm.inversion.engines.sir.examine import PixelFailedError, synthesised
-from stokeswarm.inversion.engines.sir.problem import Problem, place_of, with_pressure
+from stokeswarm.inversion.engines.sir.problem import Problem, make_ready, place_of, with_pressure
 
 #: pixels a call: some tenths of a second
 BATCH: Final = 16
@@ -44,6 +44,7 @@ class SirSynthesis:
 
     def __init__(self, request: SynthesizeRequest, installation: Installation) -> None:
         self._request = request
+        make_ready(request.atmosphere, request.plan, always=request.hydrostatic)
         log_tau = request.atmosphere[0].log_tau
         if any(not np.array_equal(a.log_tau, log_tau) for a in request.atmosphere):
             raise UnsupportedError("both components of a synthesis need the same depth axis")
