@@ -169,20 +169,21 @@ def test_the_gate_sends_back_what_is_bad_or_novel_and_keeps_the_better_fit() -> 
     np.testing.assert_allclose(fit["chi2_assisted"].values[0], [1.0, 9.0, 5.0, 1.0, 2.5, np.nan])
     np.testing.assert_allclose(fit["chi2_full"].values[0], [np.nan, 4.0, 8.0, 2.0, 2.0, 2.0])
     assert fit["cycles"].values[0].tolist() == [4, 7, 4, 4, 7, 7]
-    np.testing.assert_allclose(fit["seconds"].values[0], [0.25, 0.5, 0.5, 0.5, 0.5, 0.25])
-    assert script.cycles == [(2,), ()]
+    # The start that looks like the pixel; where it leaves doubt, the plan's model, too.
+    np.testing.assert_allclose(fit["seconds"].values[0], [0.25, 0.75, 0.75, 0.5, 0.5, 0.25])
+    assert script.cycles == [(2,), (), ()]
+    assert [len(asked) for asked in script.asked] == [5, 5, 2]
     summary = tree.attrs["summary"]
     assert summary["gate"] == {"chi2": 2, "novel": 2, "no_guess": 1}
     assert summary["gate_improved"] == 3
+    names = tree.attrs["gate"]["starts"]
+    won = fit["gate_start"].values[0]
+    assert [bool(number) for number in won] == [False, True, False, False, True, True]
+    assert summary["gate_start"] == {"model:plage": 3}
+    assert names[won[1] - 1] == "model:plage"
     # The start that won is the one recorded.
-    assert tree["initial/field_strength"].values[0, :, 3].tolist() == [
-        1500.0,
-        500.0,
-        1500.0,
-        1500.0,
-        500.0,
-        500.0,
-    ]
+    field = tree["initial/field_strength"].values[0, :, 3]
+    assert field.tolist() == [1500.0, 1200.0, 1500.0, 1500.0, 1200.0, 1200.0]
 
 
 def test_best_of_keeps_the_lower_chi2() -> None:

@@ -14,13 +14,16 @@ from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 
-import grpc
 import xarray as xr
-from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from stokeswarm.client.calls import DEFAULT_SILENCE, Calls
+from stokeswarm.client.carrying import TileResult
+from stokeswarm.client.classify import classify
+from stokeswarm.client.clustering import Grouping
+from stokeswarm.client.clusters import Clusters
 from stokeswarm.client.delivery import RetryPolicy, Stream, ask
-from stokeswarm.client.pipeline import Pipeline, TileResult, default_in_flight
+from stokeswarm.client.neighbours import Rule
+from stokeswarm.client.pipeline import Pipeline, default_in_flight
 from stokeswarm.client.prepare import (
     Prepared,
     Services,
@@ -32,12 +35,14 @@ from stokeswarm.client.progress import Reporter, Silent
 from stokeswarm.client.project import Project
 from stokeswarm.client.provenance import identity, provenance
 from stokeswarm.client.readers import Observation
+from stokeswarm.client.repair import RepairRun, RepairTiles
+from stokeswarm.client.repairing import admit, open_output, repair_attrs
 from stokeswarm.client.run import Run, close_iterator
 from stokeswarm.client.servers import LocalServers
-from stokeswarm.client.services import InferenceClient, InversionClient
+from stokeswarm.client.services import InferenceClient, InversionClient, wait_until_serving
 from stokeswarm.client.store import ResultStore
 from stokeswarm.client.tiles import Tile, TileGrid, Window, default_tile, parse_region
-from stokeswarm.contract.errors import InvalidArgumentError, UnavailableError
+from stokeswarm.contract.errors import InvalidArgumentError
 from stokeswarm.contract.inference import ModelInfo, Prediction
 from stokeswarm.contract.inversion import (
     EngineInfo,
@@ -49,11 +54,8 @@ from stokeswarm.contract.inversion import (
     SynthesizeResults,
 )
 from stokeswarm.contract.plan import Plan
-from stokeswarm.contract.rpc import translated_errors
 from stokeswarm.contract.spectra import Spectra
 
-#: seconds that a remote service has to answer its first health check
-CONNECT_SECONDS: Final = 60.0
 #: seconds that one prediction of a tile may take
 PREDICT_SECONDS: Final = 300.0
 #: seconds that a synthesis or a set of response functions may take
@@ -296,6 +298,84 @@ class Cluster:
         pipeline = Pipeline(prepared.task, self.inversion, calls, reporter)
         return Run(store, pipeline, calls, flying, reporter or Silent(), prepared)
 
+    def repair(
+        self,
+        result: ResultStore | str | Path,
+        output: str | Path | None = None,
+        *,
+        plan: PlanLike | None = None,
+        rule: Rule | None = None,
+        resume: bool = False,
+        in_flight: int | None = None,
+        reporter: Reporter | None = None,
+    ) -> RepairRun:
+        """Prepare a repair of a finished result and its store; iterate over it to do it.
+
+        Parameters
+        ----------
+        result : ResultStore, str or Path
+        output : str or Path, optional
+            Path or fsspec URL of the repaired store; None = in memory.
+        plan : Plan, Project, str or Path, optional
+            Brings what a store does not keep, a profile of stray light or positions. Everything else is the
+            store's own.
+        rule : Rule, optional
+            Which pixels are bad.
+        resume : bool
+            Continue an output begun by the same repair.
+        in_flight : int, optional
+        reporter : Reporter, optional
+
+        Raises
+        ------
+        StokeswarmError
+            The result is not complete, its engine is not there, the output exists …
+        """
+        calls = Calls(self._silence)
+        store = result if isinstance(result, ResultStore) else ResultStore.read(result)
+        project = None if plan is None else as_project(plan)
+        patient, engine, notes = admit(
+            store, self.engines(), rule or Rule(), project, diagnose=self._local.check
+        )  # fmt: skip
+        fixed = open_output(output, patient, repair_attrs(patient, engine, notes), resume=resume)
+        tiles = RepairTiles(patient, self.inversion, calls, reporter)
+        flying = in_flight or default_in_flight(engine.slots)
+        return RepairRun(fixed, tiles, calls, flying, reporter or Silent(), patient, notes)
+
+    def classify(
+        self,
+        observation: Observation,
+        plan: PlanLike,
+        grouping: Grouping | None = None,
+        *,
+        wishes: Wishes | None = None,
+    ) -> Clusters:
+        """Group the profiles of an observation, and invert the mean of each class for a guess.
+
+        Parameters
+        ----------
+        observation : Observation
+        plan : Plan, Project, str or Path
+        grouping : Grouping, optional
+        wishes : Wishes, optional
+            Engine, seed and retries of the inversions.
+
+        Raises
+        ------
+        StokeswarmError
+            See `stokeswarm.client.classify.classify`.
+        """
+        calls = Calls(self._silence)
+        asked = wishes or Wishes()
+
+        def invert(prepared: Prepared, tile: Tile) -> TileResult:
+            return Pipeline(prepared.task, self.inversion, calls).invert(tile)
+
+        return classify(
+            observation, as_project(plan), grouping or Grouping(), asked,
+            self._services(calls, asked.policy), invert,
+        )  # fmt: skip
+
     def tiles(
         self,
         observation: Observation,
@@ -358,36 +438,19 @@ class Cluster:
         return calls, pipeline.run(iter(grid), flying)
 
     def _prepare(self, observation: Observation, project: Project, wishes: Wishes, calls: Calls) -> Prepared:
-        def predict(model: str, version: str, spectra: Spectra) -> Prediction:
+        return prepare(observation, project, wishes, self._services(calls, wishes.policy))
+
+    def _services(self, calls: Calls, policy: RetryPolicy) -> Services:
+        def predict(model: str, version: str, spectra: Spectra, features: bool = False) -> Prediction:
             return ask(
-                lambda: self.inference.predict(model, version, spectra, PREDICT_SECONDS),
-                calls, wishes.policy, self._local.check,
+                lambda: self.inference.predict(model, version, spectra, PREDICT_SECONDS, features=features),
+                calls, policy, self._local.check,
             )  # fmt: skip
 
-        services = Services(self.engines, self.models, predict, self._local.check)
-        return prepare(observation, project, wishes, services)
+        def featured(model: str, version: str, spectra: Spectra) -> Prediction:
+            return predict(model, version, spectra, features=True)
 
-
-def wait_until_serving(target: str, kind: str, timeout: float = CONNECT_SECONDS) -> None:
-    """Wait for a service's health check.
-
-    Raises
-    ------
-    UnavailableError
-        It does not answer in time, or answers that it does not serve.
-    """
-    with grpc.insecure_channel(target) as channel:
-        try:
-            grpc.channel_ready_future(channel).result(timeout)
-        except grpc.FutureTimeoutError:
-            raise UnavailableError(f"no {kind} server answers at {target} within {timeout:g} s") from None
-        stub = health_pb2_grpc.HealthStub(channel)
-        serving = health_pb2.HealthCheckResponse.SERVING
-        with translated_errors():
-            for answer in stub.Watch(health_pb2.HealthCheckRequest(), timeout=timeout):
-                if answer.status == serving:
-                    return
-    raise UnavailableError(f"the {kind} server at {target} does not serve")
+        return Services(self.engines, self.models, predict, featured, self._local.check)
 
 
 __all__ = ["Cluster", "Run", "Tile", "TileResult", "Window", "connect"]

@@ -58,6 +58,12 @@ class Start(IntEnum):
     MODEL = 1
     CNN = 2
     PREVIOUS = 3
+    #: the mean of good neighbours, in a repair
+    NEIGHBOUR = 4
+    #: the inverted mean profile of the pixel's class
+    CLUSTER = 5
+    #: a guess whose polarity was turned
+    MIRRORED = 6
 
 
 #: what a fill value of 0 means: the pixel's tile is not written yet
@@ -170,6 +176,12 @@ BOOK: Final = (
         "fit/chi2_assisted", attrs={"units": "1", "long_name": "reduced chi-square of the assisted run"}
     ),
     Variable("fit/chi2_full", attrs={"units": "1", "long_name": "reduced chi-square of the full cycles"}),
+    Variable(
+        "fit/gate_start",
+        dtype="uint8",
+        fill=0,
+        attrs={"long_name": "start of the full cycles that won: n = the n-th of /gate.starts, 0 = none"},
+    ),
     Variable("fit/seconds", attrs={"units": "s", "long_name": "CPU time in the engine, all attempts"}),
 )
 

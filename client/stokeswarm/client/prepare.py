@@ -10,11 +10,12 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
+from stokeswarm.client.cluster_start import ClusterStart, cluster_start
+from stokeswarm.client.clusters import Clusters
 from stokeswarm.client.delivery import RetryPolicy
 from stokeswarm.client.finding import find_engine, find_model, find_network
-from stokeswarm.client.gate import Gate
+from stokeswarm.client.gate import MODEL, Gate
 from stokeswarm.client.map_start import MapStart
-from stokeswarm.client.pipeline import Task
 from stokeswarm.client.previous import PreviousStart
 from stokeswarm.client.project import AtmosphereMap, Project
 from stokeswarm.client.readers import Observation
@@ -28,6 +29,7 @@ from stokeswarm.client.starts import (
     parse_start,
 )
 from stokeswarm.client.store import ResultStore
+from stokeswarm.client.task import Task
 from stokeswarm.contract.errors import (
     FailedPreconditionError,
     InvalidArgumentError,
@@ -58,6 +60,8 @@ class Wishes:
     all_cycles : bool
         Keep what every cycle made; also where the project says so.
     policy : RetryPolicy
+    assisted : int
+        Cycles after a warm start, the last ones of the plan.
     """
 
     init: str | None = None
@@ -66,6 +70,7 @@ class Wishes:
     seed: int = 0
     all_cycles: bool = False
     policy: RetryPolicy = field(default_factory=RetryPolicy)
+    assisted: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,12 +83,15 @@ class Services:
     models : callable -> tuple of ModelInfo
         Starts the inference server where there is none yet.
     predict : callable (model, version, Spectra) -> Prediction
+    features : callable (model, version, Spectra) -> Prediction
+        With the network's features, where it gives them.
     diagnose : callable
     """
 
     engines: Callable[[], tuple[EngineInfo, ...]]
     models: Callable[[], tuple[ModelInfo, ...]]
     predict: Callable[[str, str, Spectra], Prediction]
+    features: Callable[[str, str, Spectra], Prediction]
     diagnose: Callable[[], None]
 
 
@@ -153,6 +161,8 @@ def prepare(observation: Observation, project: Project, wishes: Wishes, services
             return _model_start(part, project, plan)
         if part.kind == "previous":
             return PreviousStart(ResultStore.read(part.argument), fallback, plan)
+        if part.kind == "clusters":
+            return _cluster_start(part.argument, observation, fallback, plan, services, models)
         if plan.n_component != 1:
             raise InvalidArgumentError("--init cnn: a network starts one component, the plan has two")
         model = find_network(observation, part.argument, services)
@@ -171,6 +181,9 @@ def prepare(observation: Observation, project: Project, wishes: Wishes, services
         fallback=fallback,
         engine=engine.name,
         gate=wishes.gate,
+        gate_models=_gate_models(wishes.gate, plan),
+        synthesizes=engine.synthesizes,
+        assisted=wishes.assisted,
         stray_light_profile=project.stray_light_profile,
         position=position,
         own_mu=own_mu,
@@ -238,6 +251,51 @@ def _model_start(spec: StartSpec, project: Project, plan: Plan) -> ModelStart:
         return ModelStart(project.guess, plan, by_sign_of_v=False)
     name = spec.argument or project.start or DEFAULT_MODEL
     return ModelStart(named_guess(name, plan), plan, by_sign_of_v=True)
+
+
+def _cluster_start(
+    place: str,
+    observation: Observation,
+    base: ModelStart,
+    plan: Plan,
+    services: Services,
+    models: list[ModelInfo],
+) -> ClusterStart:
+    """The guess of every pixel's class; the network joins the run where it has to tell the classes.
+
+    Raises
+    ------
+    InvalidArgumentError
+        The classes do not fit the observation or the plan, or their network has changed.
+    """
+    clusters = Clusters.read(place)
+    start = cluster_start(clusters, observation, base, plan, services.features)
+    space = clusters.space
+    if space.kind == "cnn" and not start.mapped:
+        there = [m for m in services.models() if (m.name, m.version) == (space.model, space.version)]
+        if not there or there[0].digest != space.digest:
+            raise InvalidArgumentError(
+                f"--init clusters: {place} was made with network {space.model!r}, version {space.version} "
+                f"({space.digest[:12]}), which the inference server does not have; make the classes again"
+            )
+        models.append(there[0])
+    return start
+
+
+def _gate_models(gate: Gate, plan: Plan) -> tuple[tuple[str, ModelStart], ...]:
+    """The named models among the gate's starts; none of them can start two components.
+
+    Raises
+    ------
+    NotFoundError
+        Unknown name.
+    """
+    if plan.n_component != 1:
+        return ()
+    return tuple(
+        (f"{MODEL}:{name}", ModelStart(named_guess(name, plan), plan, by_sign_of_v=True))
+        for name in gate.models
+    )
 
 
 def _map_start(atmospheres: AtmosphereMap, observation: Observation, fallback: ModelStart) -> MapStart:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import math
 from collections.abc import Mapping
 from dataclasses import asdict
@@ -12,9 +11,10 @@ from typing import Any
 
 import numpy as np
 
+from stokeswarm.client.cluster_start import ClusterStart
+from stokeswarm.client.digests import digest, input_identity
 from stokeswarm.client.map_start import MapStart
 from stokeswarm.client.prepare import Prepared
-from stokeswarm.client.readers import Observation
 from stokeswarm.client.starts import ModelStart, Starter
 from stokeswarm.contract.atmosphere import Atmosphere
 from stokeswarm.contract.plan import Plan
@@ -26,11 +26,12 @@ def identity(prepared: Prepared, region: str) -> dict[str, Any]:
     starters = (task.fallback, *task.starters)
     parts = [part for starter in starters for part in own_atmospheres(starter)]
     guess = [array for part in parts for array in part.arrays().values()]
+    classes = [starter.clusters.digest for starter in starters if isinstance(starter, ClusterStart)]
     return {
         "input": input_identity(task.observation),
         "plan": plan_document(task.plan),
-        "guess": _digest(*guess),
-        "stray_light_profile": "" if task.stray_light_profile is None else _digest(task.stray_light_profile),
+        "guess": digest(*guess),
+        "stray_light_profile": "" if task.stray_light_profile is None else digest(task.stray_light_profile),
         "engine": {
             "name": prepared.engine.name,
             "version": prepared.engine.version,
@@ -38,8 +39,10 @@ def identity(prepared: Prepared, region: str) -> dict[str, Any]:
         },
         "models": [{"name": m.name, "version": m.version, "digest": m.digest} for m in prepared.models],
         "start": str(prepared.spec),
-        "gate": {"chi2": _json(task.gate.chi2), "novelty": _json(task.gate.novelty)},
-        "position": "" if task.position is None else _digest(task.position),
+        **({"clusters": classes} if classes else {}),
+        "gate": _json(asdict(task.gate)),
+        "assisted_cycles": task.assisted,
+        "position": "" if task.position is None else digest(task.position),
         "all_cycles": task.all_cycles,
         "region": region,
         "seed": task.seed,
@@ -51,20 +54,6 @@ def own_atmospheres(starter: Starter) -> tuple[Atmosphere, ...]:
     if isinstance(starter, ModelStart):
         return starter.guess
     return (starter.map.atmosphere,) if isinstance(starter, MapStart) else ()
-
-
-def input_identity(observation: Observation) -> dict[str, Any]:
-    """The observation's content; its name and date may change between two runs."""
-    known = observation.identity.sha256 if observation.identity is not None else ""
-    parts = [observation.stokes, observation.wavelength]
-    parts += [part for part in (observation.mask, observation.weights) if part is not None]
-    return {
-        "sha256": known or _digest(*parts),
-        "shape": list(observation.stokes.shape),
-        "reference": str(observation.reference),
-        # The reader's options change what is made of the same file.
-        "content": _digest(observation.stokes[0], *parts[1:]),
-    }
 
 
 def software() -> dict[str, str]:
@@ -91,15 +80,6 @@ def _json(value: Any) -> Any:
     return value
 
 
-def _digest(*arrays: Any) -> str:
-    digest = hashlib.sha256()
-    for array in arrays:
-        values = np.ascontiguousarray(array)
-        digest.update(f"{values.dtype.str}{values.shape}".encode())
-        digest.update(values.data)
-    return digest.hexdigest()
-
-
 def provenance(prepared: Prepared) -> Mapping[str, Any]:
     """Root attributes of a store that say where its numbers come from."""
     task = prepared.task
@@ -119,7 +99,8 @@ def provenance(prepared: Prepared) -> Mapping[str, Any]:
             for m in prepared.models
         ],
         "start": str(prepared.spec),
-        "gate": {"chi2": str(task.gate.chi2), "novelty": str(task.gate.novelty)},
+        "gate": _json(asdict(task.gate)),
+        "assisted_cycles": task.assisted,
         "seed": task.seed,
         "observation": {
             "source": observation.source,

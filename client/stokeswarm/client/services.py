@@ -1,4 +1,4 @@
-"""Thin stubs: requests and results as contract objects, gRPC errors as ours."""
+"""Thin stubs: requests and results as contract objects, gRPC errors as ours; and whether anyone is there."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ from types import TracebackType
 from typing import Any, Generic, Self, TypeVar
 
 import grpc
+from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from stokeswarm.contract import codec, messages
-from stokeswarm.contract.errors import DataLossError, InvalidArgumentError
+from stokeswarm.contract.errors import DataLossError, InvalidArgumentError, UnavailableError
 from stokeswarm.contract.inference import ModelInfo, Prediction
 from stokeswarm.contract.inversion import (
     EngineInfo,
@@ -27,6 +28,8 @@ from stokeswarm.v1 import inference_pb2, inference_pb2_grpc, inversion_pb2, inve
 
 #: seconds that a question about a server (its engines, its models) may take
 QUESTION_SECONDS = 30.0
+#: seconds that a remote service has to answer its first health check
+CONNECT_SECONDS = 60.0
 
 Results = TypeVar("Results", InvertResults, SynthesizeResults, ResponseResults)
 
@@ -136,11 +139,35 @@ class InferenceClient(_Client):
             )
         return messages.model_from_proto(answer)
 
-    def predict(self, model: str, version: str, spectra: Spectra, timeout: float) -> Prediction:
-        """Guess the atmospheres of one tile."""
+    def predict(
+        self, model: str, version: str, spectra: Spectra, timeout: float, *, features: bool = False
+    ) -> Prediction:
+        """Guess the atmospheres of one tile, with the network's features where they are asked for."""
         request = inference_pb2.PredictRequest(
-            model=model, version=version, spectra=codec.spectra_to_proto(spectra)
+            model=model, version=version, spectra=codec.spectra_to_proto(spectra), features=features
         )
         with translated_errors():
             answer = self._stub.Predict(request, timeout=timeout)
         return messages.prediction_from_proto(answer)
+
+
+def wait_until_serving(target: str, kind: str, timeout: float = CONNECT_SECONDS) -> None:
+    """Wait for a service's health check.
+
+    Raises
+    ------
+    UnavailableError
+        It does not answer in time, or answers that it does not serve.
+    """
+    with grpc.insecure_channel(target) as channel:
+        try:
+            grpc.channel_ready_future(channel).result(timeout)
+        except grpc.FutureTimeoutError:
+            raise UnavailableError(f"no {kind} server answers at {target} within {timeout:g} s") from None
+        stub = health_pb2_grpc.HealthStub(channel)
+        serving = health_pb2.HealthCheckResponse.SERVING
+        with translated_errors():
+            for answer in stub.Watch(health_pb2.HealthCheckRequest(), timeout=timeout):
+                if answer.status == serving:
+                    return
+    raise UnavailableError(f"the {kind} server at {target} does not serve")

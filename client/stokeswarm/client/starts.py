@@ -1,10 +1,11 @@
-"""Where an inversion starts: a model, a network's guess, or an earlier result (``--init``).
+"""Where an inversion starts: a model, a network's guess, classes of profiles, an earlier result (``--init``).
 
 ==========================  ===========================================================================
 ``model``                   the plan's own guess (the model that a control file names), or its own atmosphere
                             of every pixel
 ``model:NAME``              a named model atmosphere, inclination 45° or 135° by the sign of V
 ``cnn``, ``cnn:INSTRUMENT`` a network's guess on its nodes, brought onto the plan's depth axis
+``clusters:FILE``           the inverted mean profile of the pixel's class, from ``stokeswarm cluster``
 ``previous:URL``            the atmospheres of an earlier result store, at the same pixels
 ``best-of:A,B``             every start in turn; the fit with the lowest χ² is kept
 ==========================  ===========================================================================
@@ -22,9 +23,10 @@ import numpy as np
 import numpy.typing as npt
 
 from stokeswarm.client.layout import Start
+from stokeswarm.client.polarity import mirrored, points_away
 from stokeswarm.client.smooth import smoothed
 from stokeswarm.contract.atmosphere import SCALAR, STRATIFIED, Atmosphere, Floats
-from stokeswarm.contract.errors import InvalidArgumentError, PlanError, UnsupportedError
+from stokeswarm.contract.errors import InvalidArgumentError, PlanError
 from stokeswarm.contract.inference import ModelInfo, Prediction
 from stokeswarm.contract.plan import DEFAULT_LIMITS, Plan
 from stokeswarm.contract.spectra import Spectra
@@ -33,16 +35,18 @@ Bools = npt.NDArray[np.bool_]
 
 #: model of `--init cnn` for pixels without a guess, and of the gate, where the plan brings none
 DEFAULT_MODEL: Final = "hsra"
-#: half width of the interval around a line in which the areas of V's lobes are compared [km/s]: wide enough
-#: for the σ components of 6302.5 at 3 kG (18 km/s with 5 km/s of Doppler shift)
-LOBE_HALF_WIDTH: Final = 24.0
-SPEED_OF_LIGHT: Final = 299792.458
 #: smallest values of a guess that leave every response function alive (at B = 0 the angles have none)
 FLOORS: Final = {"field_strength": 10.0, "microturbulence": 0.1, "macroturbulence": 0.1}
 #: keeps the inclination of a guess off the poles, where the azimuth has no response [deg]
 POLE_MARGIN: Final = 1.0
 
-_KINDS: Final = ("model", "cnn", "previous", "best-of")
+_KINDS: Final = ("model", "cnn", "clusters", "previous", "best-of")
+#: kinds that say nothing without an argument, and what it is
+_NEEDED: Final = {
+    "previous": "the URL of a result store, previous:URL",
+    "clusters": "a file of classes, clusters:FILE",
+}
+_EXPECTED: Final = "expected model:NAME, cnn[:INSTRUMENT], clusters:FILE, previous:URL or best-of:A,B"
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,9 +56,9 @@ class StartSpec:
     Attributes
     ----------
     kind : str
-        model, cnn, previous or best-of.
+        model, cnn, clusters, previous or best-of.
     argument : str
-        Name, instrument or URL; empty where none was given.
+        Name, instrument, file or URL; empty where none was given.
     parts : tuple of StartSpec
         Of best-of.
     """
@@ -80,20 +84,12 @@ def parse_start(text: str) -> StartSpec:
     ------
     InvalidArgumentError
         Unknown kind, or a missing argument.
-    UnsupportedError
-        ``clusters``, which does not exist yet.
     """
     kind, _, argument = text.strip().partition(":")
-    if kind == "clusters":
-        raise UnsupportedError(
-            "--init clusters is not there yet; use model:NAME, cnn, previous:URL or best-of:A,B"
-        )
     if kind not in _KINDS:
-        raise InvalidArgumentError(
-            f"--init {text!r}: expected model:NAME, cnn[:INSTRUMENT], previous:URL or best-of:A,B"
-        )
-    if kind == "previous" and not argument:
-        raise InvalidArgumentError("--init previous: expected the URL of a result store, previous:URL")
+        raise InvalidArgumentError(f"--init {text!r}: {_EXPECTED}")
+    if kind in _NEEDED and not argument:
+        raise InvalidArgumentError(f"--init {kind}: expected {_NEEDED[kind]}")
     if kind != "best-of":
         return StartSpec(kind, argument)
     parts = tuple(parse_start(part) for part in argument.split(",") if part.strip())
@@ -148,6 +144,12 @@ class Starts:
     available: Bools
     novelty: Floats
 
+    def take(self, rows: npt.ArrayLike) -> Starts:
+        """Those of some pixels."""
+        rows = np.asarray(rows)
+        parts = tuple(part.take(rows) for part in self.atmosphere)
+        return Starts(parts, self.available[rows], self.novelty[rows])
+
 
 class Starter(Protocol):
     """Makes starts for pixels; a pixel's start depends on that pixel alone."""
@@ -200,35 +202,9 @@ class ModelStart:
         n = len(pixels)
         atmosphere = tuple(part.take(np.zeros(n, np.int64)) for part in self.guess)
         if self.by_sign_of_v:
-            away = points_away(pixels.spectra, self.plan)[:, None]
-            atmosphere = tuple(
-                replace(part, inclination=np.where(away, 180.0 - part.inclination, part.inclination))
-                for part in atmosphere
-            )
+            away = points_away(pixels.spectra, self.plan)
+            atmosphere = tuple(mirrored(part, away) for part in atmosphere)
         return Starts(atmosphere, np.ones(n, np.bool_), np.full(n, np.nan))
-
-
-def points_away(spectra: Spectra, plan: Plan) -> Bools:
-    """Whether the field points away from the observer (γ > 90°), by the sign of V.
-
-    The area of V on the blue side of each line minus that on the red side is positive for γ < 90° (for lines
-    of positive effective Landé factor, as nearly all are). Samples belong to the nearest line; those further
-    away than `LOBE_HALF_WIDTH` count for none. Missing samples count as zero; a tie is γ < 90°.
-
-    Returns
-    -------
-    ndarray (n,) bool
-    """
-    centres = np.array([line.wavelength for region in plan.regions for line in region.lines])
-    offset = spectra.wavelength[:, None] - centres
-    nearest = np.abs(offset).argmin(axis=1)
-    from_line = offset[np.arange(offset.shape[0]), nearest]
-    velocity = SPEED_OF_LIGHT * from_line / centres[nearest]
-    side = np.where(np.abs(velocity) <= LOBE_HALF_WIDTH, -np.sign(from_line), 0.0)
-    # Summed in float64, sample by sample in one order, so that a pixel's sign does not depend on its tile.
-    v = np.nan_to_num(spectra.stokes[:, 3, :].astype(np.float64), nan=0.0)
-    difference = (v * side).sum(axis=1)
-    return np.asarray(difference < 0.0)
 
 
 @dataclass(frozen=True, slots=True)

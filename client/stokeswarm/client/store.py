@@ -148,7 +148,7 @@ class ResultStore:
         """
         store: ZarrStore = MemoryStore() if url is None else open_zarr_store(url, read_only=False)
         name = "memory" if url is None else str(url)
-        if url is not None and _occupied(store, name):
+        if url is not None and occupied(store, name):
             raise OutputExistsError(
                 f"output {name} exists already; continue it with --resume, remove it, or name another"
             )
@@ -293,7 +293,15 @@ class ResultStore:
             return np.asarray(cast(zarr.Array[Any], self._root[path])[...])
 
     def part(self, path: str, window: Window) -> npt.NDArray[Any]:
-        """A rectangle of a variable; the window in coordinates of the observation, inside the region."""
+        """A rectangle of a variable; the window in coordinates of the observation, inside the region.
+
+        Raises
+        ------
+        NotFoundError
+            There is no variable of that name.
+        """
+        if path not in self._root:
+            raise NotFoundError(f"{self.url}: holds no {path}")
         region = self.grid.region
         array = cast(zarr.Array[Any], self._root[path])
         with _explained(self.url):
@@ -324,7 +332,8 @@ def _bounds(window: Window) -> tuple[int, int, int, int]:
     return window.y0, window.y1, window.x0, window.x1
 
 
-def _occupied(store: ZarrStore, name: str) -> bool:
+def occupied(store: ZarrStore, name: str) -> bool:
+    """Whether there is something at a store's place already."""
     if isinstance(store, LocalStore):
         return store.root.exists() and (not store.root.is_dir() or any(store.root.iterdir()))
     with _explained(name):
@@ -402,4 +411,4 @@ def _short(value: Any) -> str:
     return text if len(text) <= 60 else f"{text[:57]}…"
 
 
-__all__ = ["FORMAT", "ResultStore", "StoreError", "blank", "open_zarr_store"]
+__all__ = ["FORMAT", "ResultStore", "StoreError", "blank", "occupied", "open_zarr_store"]

@@ -16,6 +16,7 @@ from stokeswarm.client.gate import RESULTS, Reason
 from stokeswarm.client.layout import NOT_RUN, Start
 from stokeswarm.client.progress import words
 from stokeswarm.client.store import ResultStore
+from stokeswarm.contract.errors import NotFoundError
 from stokeswarm.contract.spectra import STOKES
 from stokeswarm.contract.status import Status
 
@@ -42,6 +43,8 @@ class Summary:
         Reason → pixels that took the full cycles for it (reasons add up).
     gate_total, gate_improved : int
         Pixels sent back, and those that the full cycles fitted better.
+    gate_start : dict
+        Start of the full cycles → pixels that they fitted better from it.
     chi2 : dict
         Percentile → reduced χ² of the pixels with a result.
     chi2_stokes : dict
@@ -60,6 +63,7 @@ class Summary:
     gate: dict[str, int] = field(default_factory=dict)
     gate_total: int = 0
     gate_improved: int = 0
+    gate_start: dict[str, int] = field(default_factory=dict)
     chi2: dict[str, float] = field(default_factory=dict)
     chi2_stokes: dict[str, float] = field(default_factory=dict)
     seconds: float = 0.0
@@ -89,9 +93,8 @@ def summarize(store: ResultStore) -> Summary:
             f"{words(Status(code))}: {text or 'no reason given'}"
             for code, text in zip(status[failed].tolist(), messages.tolist(), strict=True)
         )
-    full, assisted = store.map("fit/chi2_full"), store.map("fit/chi2_assisted")
     # Only results count as improved: what failed twice was not.
-    improved = ended & (gate != 0) & np.isfinite(full) & ~(full > assisted) & (start == Start.MODEL)
+    won = np.where(ended & (gate != 0), _map(store, "fit/gate_start", like=gate), 0)
     numbers: dict[str, float] = {}
     per_stokes: dict[str, float] = {}
     good = ended & np.isfinite(chi2)
@@ -110,12 +113,29 @@ def summarize(store: ResultStore) -> Summary:
         reasons=dict(reasons.most_common(TOP_REASONS)),
         gate={str(r.name).lower(): n for r in Reason if r and (n := int(((gate & r.value) != 0).sum()))},
         gate_total=int((gate != 0).sum()),
-        gate_improved=int(improved.sum()),
+        gate_improved=int((won != 0).sum()),
+        gate_start=_named(won, store.attrs.get("gate", {}).get("starts", [])),
         chi2=numbers,
         chi2_stokes=per_stokes,
         seconds=total,
         seconds_per_pixel=total / max(int(worked.sum()), 1),
     )
+
+
+def _map(store: ResultStore, path: str, like: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
+    """A map that stores of earlier versions lack; zeros there."""
+    try:
+        found: npt.NDArray[np.uint8] = store.map(path)
+    except NotFoundError:
+        return np.zeros_like(like)
+    return found
+
+
+def _named(numbers: npt.NDArray[np.uint8], names: list[str]) -> dict[str, int]:
+    """Pixels of each number, from 1, by name."""
+    return {
+        name: count for i, name in enumerate(names, start=1) if (count := int((numbers == i).sum()))
+    }  # fmt: skip
 
 
 def _median(values: npt.NDArray[np.float32]) -> list[float]:
@@ -129,6 +149,7 @@ _GATE_WORDS: Final = {
     "novel": "profile novel to the network",
     "failed": "assisted run failed",
     "no_guess": "no guess",
+    "polarity": "polarity against V",
 }
 
 
@@ -155,6 +176,8 @@ def render(summary: Summary, title: str, lines: tuple[str, ...] = ()) -> Group:
     if summary.gate_total:
         why = ", ".join(f"{count} {_GATE_WORDS[name]}" for name, count in summary.gate.items())
         table.add_row("full cycles", str(summary.gate_total), f"{why}; {summary.gate_improved} fitted better")
+        if summary.gate_start:
+            table.add_row("", "", "better from " + _listed(summary.gate_start))
     if summary.chi2:
         low, median, high = (summary.chi2[f"p{p:02d}"] for p in PERCENTILES)
         table.add_row("reduced chi2", f"{median:.3g}", f"median; 5 to 95 %: {low:.3g} to {high:.3g}")
@@ -167,6 +190,10 @@ def render(summary: Summary, title: str, lines: tuple[str, ...] = ()) -> Group:
         parts.append(Text("reasons:"))
         parts += [Text(f"  {count} x {_short(reason)}") for reason, count in summary.reasons.items()]
     return Group(*parts, *(Text(line) for line in lines))
+
+
+def _listed(counts: dict[str, int]) -> str:
+    return ", ".join(f"{name} {count}" for name, count in counts.items())
 
 
 def _short(text: str, limit: int = 160) -> str:

@@ -79,6 +79,8 @@ class Script:
         Pixels whose presence in a request breaks the stream after a heartbeat.
     failing : dict
         Pixel → status that it ends in.
+    full : dict
+        Pixel → χ² of all cycles, instead of what its profile says.
     asked : list of tuple
         Pixels of every call, in order of arrival.
     cycles : list of tuple
@@ -94,6 +96,7 @@ class Script:
     faults: deque[Fault] = field(default_factory=deque)
     poison: set[int] = field(default_factory=set)
     failing: dict[int, Status] = field(default_factory=dict)
+    full: dict[int, float] = field(default_factory=dict)
     asked: list[tuple[int, ...]] = field(default_factory=list)
     cycles: list[tuple[int, ...]] = field(default_factory=list)
     requests: list[InvertRequest | SynthesizeRequest] = field(default_factory=list)
@@ -129,6 +132,8 @@ def fake_results(request: InvertRequest, script: Script) -> InvertResults:
     )
     assisted = len(every) < len(plan.cycles)
     chi2 = stokes[:, 1 if assisted else 2, 0].copy()
+    if not assisted:
+        chi2 = np.array([script.full.get(p, c) for p, c in zip(request.pixel.tolist(), chi2, strict=True)])
     results = InvertResults(
         pixel=request.pixel,
         status=(Status.OK,) * k,
@@ -307,13 +312,20 @@ def _answer(
             yield event(replace(part, chi2=np.full(len(part), 1e9)))
 
 
+def fake_features(stokes: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    """Mean intensity and strength of V, coarse: (n, 2) of profiles (n, 4, n_wavelength)."""
+    strength = np.abs(stokes[:, 3, 1:]).max(axis=1)
+    return np.round(np.column_stack([stokes[:, 0].mean(axis=1), strength]) / 0.05).astype(np.float32)
+
+
 class FakeInference(inference_pb2_grpc.InferenceServiceServicer):  # type: ignore[misc, unused-ignore]
     """The inference service with one network: T = 5000 K, or no guess where I's first sample is above 1.5.
 
-    Its novelty is the first sample of V.
+    Its novelty is the first sample of V, its features those of `fake_features`, where it has any.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, features: bool = True) -> None:
+        self.features = features
         self.info = ModelInfo(
             name="hinode-sp",
             version="1",
@@ -362,6 +374,7 @@ class FakeInference(inference_pb2_grpc.InferenceServiceServicer):  # type: ignor
             spectra.stokes[:, 3, 0].copy(),
             tuple(Status.OK if ok else Status.NO_OUTPUT for ok in known),
             tuple("" if ok else "no guess" for ok in known),
+            features=fake_features(spectra.stokes) if request.features and self.features else None,
         )
         return messages.prediction_to_proto(prediction)
 
@@ -392,9 +405,9 @@ def fake_inversion(script: Script | None = None, digest: str = "fake") -> Iterat
 
 
 @contextmanager
-def fake_inference() -> Iterator[str]:
+def fake_inference(features: bool = True) -> Iterator[str]:
     """Run the fake inference server; its address."""
-    servicer = FakeInference()
+    servicer = FakeInference(features)
     yield from _serve(
         lambda server: inference_pb2_grpc.add_InferenceServiceServicer_to_server(servicer, server),
         "stokeswarm.v1.InferenceService",

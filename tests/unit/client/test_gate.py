@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stokeswarm.client.gate import Gate, Reason, better
+from stokeswarm.client.gate import Gate, Reason, better, parse_starts, settled
 from stokeswarm.contract.errors import InvalidArgumentError
 from stokeswarm.contract.status import Status
 
@@ -83,3 +83,35 @@ def test_a_pixel_does_not_see_its_neighbours(pixels: list[tuple[int, float, floa
 )
 def test_never_worse(kept: int, chi2: float, other: int, other_chi2: float, won: bool) -> None:
     assert bool(better([kept], [chi2], [other], [other_chi2])[0]) is won
+
+
+@pytest.mark.parametrize(
+    ("status", "chi2", "before", "done"),
+    [
+        (OK, 2.9, 9.0, True),  # passes the gate
+        (OK, 4.0, 4.1, True),  # two starts, one minimum
+        (OK, 4.1, 4.0, True),
+        (OK, 4.0, 9.0, False),  # better, but in doubt
+        (OK, 9.0, 4.0, False),
+        (OK, 4.0, NAN, False),
+        (OK, NAN, 4.0, False),
+        (DEAD, NAN, 4.0, False),
+    ],
+)
+def test_when_a_full_run_is_enough(status: int, chi2: float, before: float, done: bool) -> None:
+    assert bool(settled([status], [chi2], [before], Gate())[0]) is done
+
+
+def test_the_plans_model_cannot_be_left_out() -> None:
+    assert Gate(starts=("guess", "model:umbra")).starts == ("guess", "model:umbra", "model")
+    assert Gate(starts=("model", "guess")).starts == ("model", "guess")
+    assert Gate(starts=("guess", "model:umbra", "model:hsra")).models == ("umbra", "hsra")
+    assert parse_starts(" cnn, model:umbra,,mirrored") == ("guess", "model:umbra", "mirrored")
+
+
+@pytest.mark.parametrize("wrong", ["magic", "model:", "guess:x", "previous:a.zarr"])
+def test_unknown_starts_of_the_gate_are_refused(wrong: str) -> None:
+    with pytest.raises(InvalidArgumentError, match="expected model, model:NAME, guess or mirrored"):
+        Gate(starts=(wrong,))
+    with pytest.raises(InvalidArgumentError, match="one try"):
+        Gate(tries=0)

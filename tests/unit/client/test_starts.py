@@ -15,11 +15,10 @@ from stokeswarm.client.starts import (
     named_guess,
     on_axis,
     parse_start,
-    points_away,
 )
 from stokeswarm.client.testing import FakeInference, small_plan
 from stokeswarm.contract.atmosphere import Atmosphere
-from stokeswarm.contract.errors import InvalidArgumentError, NotFoundError, PlanError, UnsupportedError
+from stokeswarm.contract.errors import InvalidArgumentError, NotFoundError, PlanError
 from stokeswarm.contract.inference import Prediction
 from stokeswarm.contract.instrument import FE_6301, FE_6302, hinode_sp
 from stokeswarm.contract.plan import Cycle, Nodes
@@ -50,6 +49,7 @@ def pixels(*profiles: npt.NDArray[np.float32]) -> Pixels:
 def test_init_is_read_as_written() -> None:
     assert str(parse_start("model:hsra")) == "model:hsra"
     assert str(parse_start("cnn")) == "cnn"
+    assert parse_start("clusters:s3://bucket/c.zarr").argument == "s3://bucket/c.zarr"
     assert parse_start("previous:s3://bucket/a.zarr").argument == "s3://bucket/a.zarr"
     best = parse_start("best-of:cnn:hinode-sp,model:hsra")
     assert [str(part) for part in best.parts] == ["cnn:hinode-sp", "model:hsra"]
@@ -64,26 +64,12 @@ def test_init_is_read_as_written() -> None:
         ("previous", InvalidArgumentError, "previous:URL"),
         ("best-of:cnn", InvalidArgumentError, "two or more"),
         ("best-of:cnn,best-of:cnn,model", InvalidArgumentError, "two or more"),
-        ("clusters:a.npz", UnsupportedError, "not there yet"),
+        ("clusters", InvalidArgumentError, "clusters:FILE"),
     ],
 )
 def test_wrong_inits_are_refused(text: str, kind: type[Exception], words: str) -> None:
     with pytest.raises(kind, match=words):
         parse_start(text)
-
-
-def test_the_sign_of_v_gives_the_polarity() -> None:
-    found = points_away(
-        pixels(v_profile(1), v_profile(-1), v_profile(1, 4.0), v_profile(-1, -4.0), v_profile(0)).spectra,
-        PLAN,
-    )
-    assert found.tolist() == [False, True, False, True, False]
-
-
-def test_missing_samples_do_not_decide_the_polarity() -> None:
-    profile = v_profile(-1)
-    profile[3, ::3] = np.nan
-    assert points_away(pixels(profile).spectra, PLAN).tolist() == [True]
 
 
 def test_a_named_model_follows_the_polarity_and_a_files_guess_does_not() -> None:

@@ -9,6 +9,7 @@ import typer
 
 from stokeswarm.client.cli.inverting import check, invert
 from stokeswarm.client.cli.making import demo, sample
+from stokeswarm.client.cli.refining import cluster, repair
 from stokeswarm.client.cli.results import compare, export, plot
 from stokeswarm.client.cli.synthesizing import synthesize
 from stokeswarm.client.cli.watching import status
@@ -38,7 +39,7 @@ def _common(
     """CNN-assisted Stokes inversion of solar spectra, on this machine or on a cluster."""
 
 
-for command in (demo, check, invert, synthesize, sample, compare, plot, export, status):
+for command in (demo, check, invert, cluster, repair, synthesize, sample, compare, plot, export, status):
     app.command()(command)
 
 

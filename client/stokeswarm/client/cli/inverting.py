@@ -28,6 +28,7 @@ from stokeswarm.client.cli.common import (
     out,
     say_error,
 )
+from stokeswarm.client.cli.refining import repair_into, say_repaired
 
 if TYPE_CHECKING:
     from stokeswarm.client.check import Report
@@ -59,8 +60,8 @@ def check(
 ) -> None:
     """Say what an observation and a plan are taken for, and whether they go together. Nothing is computed."""
     with guarded():
-        hints = _hints(axes, stokes_order, unit, medium, continuum)
-        project, observation = _load(obs, plan, hints, search or (), quiet=True)
+        hints = reading_hints(axes, stokes_order, unit, medium, continuum)
+        project, observation = load_input(obs, plan, hints, search or (), quiet=True)
         report = _check(observation, project)
         _print_report(report, (*project.notes, *observation.notes))
         if report.errors:
@@ -77,8 +78,9 @@ def invert(
         str | None,
         typer.Option(
             metavar="START",
-            help="Where to start: model[:NAME], cnn[:INSTRUMENT], previous:URL or best-of:A,B. Without it: "
-            "the control file's own guess, else the network that fits, else the plan's model.",
+            help="Where to start: model[:NAME], cnn[:INSTRUMENT], clusters:FILE, previous:URL or "
+            "best-of:A,B. Without it: the control file's own guess, else the network that fits, else the "
+            "plan's model.",
         ),
     ] = None,
     engine: EngineOption = "",
@@ -96,12 +98,31 @@ def invert(
     inference: InferenceOption = None,
     inversion: InversionOption = None,
     slots: SlotsOption = None,
+    assisted_cycles: Annotated[
+        int, typer.Option(min=1, help="Cycles that a warm start's inversion runs: the last ones of the plan.")
+    ] = 1,
     gate: Annotated[
         float, typer.Option(help="Reduced chi-square above which a warm start's fit is done again in full.")
     ] = 3.0,
     novelty: Annotated[
         float, typer.Option(help="Novelty above which a network's guess is done again in full.")
     ] = 1.0,
+    gate_starts: Annotated[
+        str,
+        typer.Option(
+            metavar="A,B",
+            help="Starts that such a pixel may have; it takes the one that looks most like it: model, "
+            "model:NAME, guess, mirrored. Without it: model, mirrored, models of penumbra, umbra and plage.",
+            show_default=False,
+        ),
+    ] = "",
+    gate_tries: Annotated[
+        int, typer.Option(min=1, help="Starts that it is inverted from, besides the plan's own model.")
+    ] = 1,
+    repair: Annotated[
+        str | None,
+        typer.Option(metavar="REPAIRED", help="Then repair isolated bad pixels, into another store."),
+    ] = None,
     tile: Annotated[
         str | None, typer.Option(metavar="ROWSxCOLUMNS", help="Tile; results do not depend on it.")
     ] = None,
@@ -120,14 +141,15 @@ def invert(
     hint = f"the complete tiles are kept: run again with --resume to continue {output}"
     with guarded(hint):
         from stokeswarm.client.cluster import connect
-        from stokeswarm.client.gate import Gate
+        from stokeswarm.client.gate import DEFAULT_STARTS, Gate, parse_starts
+        from stokeswarm.client.neighbours import Rule
         from stokeswarm.client.prepare import Wishes, engine_name
         from stokeswarm.client.progress import Silent, reporter
         from stokeswarm.client.summary import render, summarize
         from stokeswarm.client.tiles import parse_tile
 
-        hints = _hints(axes, stokes_order, unit, medium, continuum)
-        project, observation = _load(obs, plan, hints, search or (), quiet=quiet)
+        hints = reading_hints(axes, stokes_order, unit, medium, continuum)
+        project, observation = load_input(obs, plan, hints, search or (), quiet=quiet)
         if position:
             project, observation = _place(project, observation, position)
         report = _check(observation, project)
@@ -139,7 +161,10 @@ def invert(
             for text in report.warnings:
                 note(f"warning: {text}")
         name = engine_name(engine, project)
-        wishes = Wishes(init, name, Gate(gate, novelty), seed, all_cycles)
+        starts = parse_starts(gate_starts) or DEFAULT_STARTS
+        wishes = Wishes(
+            init, name, Gate(gate, novelty, starts, gate_tries), seed, all_cycles, assisted=assisted_cycles
+        )
         progress = Silent() if quiet else reporter(err)
         with connect(inference, inversion, slots, engines=(name,)) as cluster:
             if not quiet and inversion is None:
@@ -159,6 +184,13 @@ def invert(
                 note(text)
             for _ in run:
                 pass
+            repaired = None
+            if repair:
+                progress = Silent() if quiet else reporter(err)
+                repaired = repair_into(
+                    cluster, output, repair, _placed(project, observation), Rule(chi2=gate),
+                    resume=resume, reporter=progress,
+                )  # fmt: skip
         summary = summarize(run.store)
         if not quiet:
             lines = (
@@ -167,11 +199,13 @@ def invert(
                 f"draw:   stokeswarm plot {output}",
             )
             out.print(render(summary, f"{summary.with_result} of {summary.pixels} pixels inverted", lines))
+            if repaired is not None:
+                say_repaired(repaired, str(repair))
         if not summary.with_result:
             raise typer.Exit(FAILED)
 
 
-def _hints(axes: str, stokes_order: str, unit: str, medium: str, continuum: str) -> dict[str, Any]:
+def reading_hints(axes: str, stokes_order: str, unit: str, medium: str, continuum: str) -> dict[str, Any]:
     """What the user says of a file, for its reader."""
     from stokeswarm.contract.errors import InvalidArgumentError
 
@@ -186,7 +220,7 @@ def _hints(axes: str, stokes_order: str, unit: str, medium: str, continuum: str)
     return {"axes": axes, "stokes_order": stokes_order, "unit": unit, "medium": medium, "continuum": level}
 
 
-def _load(
+def load_input(
     obs: str | None, plan: str, hints: dict[str, Any], search: Sequence[str], *, quiet: bool = False
 ) -> tuple[Project, Observation]:
     """Read the plan and the observation, and say how they were understood."""
@@ -210,6 +244,13 @@ def _place(project: Project, observation: Observation, position: str) -> tuple[P
     from stokeswarm.client.positions import read_position
 
     return replace(project, position=read_position(position)), replace(observation, position=None)
+
+
+def _placed(project: Project, observation: Observation) -> Project:
+    """The project with the positions that the observation brings, which a store does not keep."""
+    from dataclasses import replace
+
+    return project if observation.position is None else replace(project, position=observation.position)
 
 
 def _check(observation: Observation, project: Project) -> Report:

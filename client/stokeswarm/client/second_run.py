@@ -1,0 +1,128 @@
+"""The gate's second run: all cycles, from the start that looks most like the observed profile.
+
+Every start of the gate's list is synthesised (a few milliseconds each; an inversion takes a hundred times as
+long), and the one whose profile is nearest to the observed one is inverted with all cycles. Where that
+neither passes the gate nor ends at the χ² of the assisted run, so that the minimum is in doubt, the plan's
+own model follows: what the inversion would have been without a network stays part of it. Everything depends
+on the pixel alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import numpy.typing as npt
+
+from stokeswarm.client.asking import Asking
+from stokeswarm.client.candidates import Candidate, candidates, mixed, ranking
+from stokeswarm.client.delivery import Rows
+from stokeswarm.client.gate import MODEL, RESULTS, better, settled
+from stokeswarm.client.layout import Arrays, adopt
+from stokeswarm.client.starts import Pixels, Starts
+from stokeswarm.client.task import Task
+from stokeswarm.contract.atmosphere import Floats
+
+
+class SecondRun:
+    """Inverts again what the gate sent back.
+
+    Parameters
+    ----------
+    task : Task
+    asking : Asking
+    empty : callable (n) -> Arrays
+        Results of n pixels, all blank.
+    paths : tuple of str
+        What one attempt fills, and a better one replaces.
+    """
+
+    def __init__(
+        self, task: Task, asking: Asking, empty: Callable[[int], Arrays], paths: tuple[str, ...]
+    ) -> None:
+        self._task = task
+        self._asking = asking
+        self._empty = empty
+        self._paths = paths
+
+    def run(
+        self,
+        found: Arrays,
+        rows: Rows,
+        pixels: Pixels,
+        guess: Starts,
+        label: npt.NDArray[np.uint8],
+        ended: Callable[[Rows], None],
+    ) -> None:
+        """Invert some pixels with all cycles; the best fit of each stays.
+
+        Parameters
+        ----------
+        found : Arrays
+            Results of all the pixels after the assisted run.
+        rows : ndarray (k,) int
+            Pixels that the gate sent back.
+        pixels : Pixels
+        guess : Starts
+            Of all the pixels.
+        label : ndarray (n,) uint8
+            How the store names the guess of each of them.
+        ended : callable (rows)
+            Told of rows whose result is final.
+        """
+        task = self._task
+        chosen = pixels.take(rows)
+        starts = candidates(task, chosen, guess.take(rows), label[rows])
+        model = next(i for i, start in enumerate(starts) if task.gate.starts[start.number - 1] == MODEL)
+        runs = ranking(self._scores(starts, chosen, model), task.gate.tries, model)
+        assisted = found["fit/chi2"][rows].copy()
+        open_rows = np.ones(rows.size, np.bool_)
+        for number, choice in enumerate(runs):
+            rest = runs[number + 1 :]
+            for part, atmosphere in mixed(starts, np.where(open_rows, choice, -1)):
+                other = self._empty(len(pixels))
+                names = np.array(
+                    [starts[i].label[row] for i, row in zip(choice[part], part, strict=True)], np.uint8
+                )
+                places = np.array([starts[i].number for i in choice[part]], np.uint8)
+                other["fit/gate_start"][rows[part]] = places
+
+                def weigh(where: Rows, other: Arrays = other, rest: npt.NDArray[np.int64] = rest) -> None:
+                    order = np.searchsorted(rows, where)
+                    self._weigh(found, other, where)
+                    done = settled(
+                        other["fit/status"][where], other["fit/chi2"][where], assisted[order], task.gate
+                    ) | (rest[:, order] < 0).all(axis=0)
+                    open_rows[order[done]] = False
+                    ended(where[done])
+
+                self._asking.invert(other, rows[part], pixels, atmosphere, names, (), weigh)
+
+    def _scores(self, starts: tuple[Candidate, ...], pixels: Pixels, model: int) -> Floats:
+        """How far each start is from the observed profiles, (n_start, n)."""
+        score = np.full((len(starts), len(pixels)), np.inf)
+        if len(starts) == 1 or not self._task.synthesizes:
+            # Nothing to choose from, or no means: the plan's model first, the others as they are listed.
+            for number, start in enumerate(starts):
+                score[number, start.available] = -1.0 if number == model else float(number)
+            return score
+        for number, start in enumerate(starts):
+            where = np.flatnonzero(start.available)
+            if where.size:
+                part = tuple(one.take(where) for one in start.atmosphere)
+                score[number, where] = self._asking.misfit(pixels.take(where), part)
+        return score
+
+    def _weigh(self, found: Arrays, other: Arrays, rows: Rows) -> None:
+        """Keep the better of two fits of some pixels, and add up their time."""
+        chosen = np.zeros(found["fit/status"].size, np.bool_)
+        chosen[rows] = True
+        won = chosen & better(
+            found["fit/status"], found["fit/chi2"], other["fit/status"], other["fit/chi2"]
+        )  # fmt: skip
+        # Without a result on either side the later reason stands: it comes from the full run.
+        won |= chosen & ~np.isin(found["fit/status"], RESULTS)
+        found["fit/chi2_full"][rows] = np.fmin(found["fit/chi2_full"][rows], other["fit/chi2"][rows])
+        seconds = np.nan_to_num(found["fit/seconds"][rows]) + np.nan_to_num(other["fit/seconds"][rows])
+        adopt(found, other, won, (*self._paths, "fit/gate_start"))
+        found["fit/seconds"][rows] = seconds
