@@ -112,7 +112,7 @@ def invert(
         typer.Option(
             metavar="A,B",
             help="Starts that such a pixel may have; it takes the one that looks most like it: model, "
-            "model:NAME, guess, mirrored. Without it: model, mirrored, models of penumbra, umbra and plage.",
+            "model:NAME, guess, mirrored. Without it: model, and models of penumbra, umbra and plage.",
             show_default=False,
         ),
     ] = "",
