@@ -13,6 +13,7 @@ from typing import Final
 from stokeswarm.contract.errors import FailedPreconditionError, NotFoundError, StokeswarmError
 from stokeswarm.contract.inversion import EngineInfo
 from stokeswarm.inversion.engine import Engine
+from stokeswarm.inversion.external.executable import installations
 
 _LOG = logging.getLogger(__name__)
 
@@ -51,7 +52,7 @@ EXTERNAL: Final[Mapping[str, tuple[Callable[[str, str], Engine], str]]] = {
     "rh": (_rh, "STOKESWARM_RH"),
 }
 #: what a variable's name may end in that is not one more installation
-SETTINGS: Final = ("LAYOUT",)
+SETTINGS: Final = ("_LAYOUT",)
 
 
 def engines_of(environment: Mapping[str, str]) -> dict[str, Factory]:
@@ -72,15 +73,9 @@ def engines_of(environment: Mapping[str, str]) -> dict[str, Factory]:
     """
     factories: dict[str, Factory] = {"lte": _lte}
     for family, (make, prefix) in EXTERNAL.items():
-        for variable in sorted(environment):
-            suffix = variable.removeprefix(f"{prefix}_")
-            if variable == prefix:
-                name = family
-            elif suffix != variable and suffix and not suffix.endswith(SETTINGS):
-                name = f"{family}-{suffix.lower().replace('_', '-')}"
-            else:
-                continue
-            if environment[variable]:
+        for suffix, variable in installations(prefix, environment).items():
+            if not variable.endswith(SETTINGS):
+                name = f"{family}-{suffix}" if suffix else family
                 factories[name] = partial(make, variable, name)
     return factories
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from stokeswarm.client.comparison.statistics import Agreement
 from stokeswarm.contract.errors import NotFoundError
@@ -229,6 +229,9 @@ class TruthRow:
         return asdict(self) | {"ratio": self.ratio}
 
 
+AnyRow = TypeVar("AnyRow", Row, TruthRow)
+
+
 @dataclass(frozen=True, slots=True)
 class Comparison:
     """Everything that was found.
@@ -294,10 +297,7 @@ class Comparison:
             There is none.
         """
         wanted = (quantity, log_tau, selection, polarised, component)
-        for row in self.rows:
-            if (row.quantity, row.log_tau, row.selection, row.polarised, row.component) == wanted:
-                return row
-        raise NotFoundError(f"comparison: no row of {quantity} at log tau {log_tau} for {selection}")
+        return _the_one(self.rows, wanted, "row")
 
     def truth_row(
         self,
@@ -316,10 +316,7 @@ class Comparison:
             There is none.
         """
         wanted = (quantity, log_tau, selection, polarised, component)
-        for row in self.against_truth:
-            if (row.quantity, row.log_tau, row.selection, row.polarised, row.component) == wanted:
-                return row
-        raise NotFoundError(f"comparison: no truth of {quantity} at log tau {log_tau} for {selection}")
+        return _the_one(self.against_truth, wanted, "truth")
 
     def ratios(self, selection: str = ALL) -> Chi2Ratios:
         """χ² ratios of a selection.
@@ -366,3 +363,12 @@ def _plain(value: Any) -> Any:
     if isinstance(value, float) and not math.isfinite(value):
         return None
     return value
+
+
+def _the_one(rows: tuple[AnyRow, ...], wanted: tuple[str, float | None, str, bool, int], what: str) -> AnyRow:
+    """The row about a quantity, depth, selection, polarised or all pixels, and component."""
+    for row in rows:
+        if (row.quantity, row.log_tau, row.selection, row.polarised, row.component) == wanted:
+            return row
+    quantity, log_tau, selection, *_ = wanted
+    raise NotFoundError(f"comparison: no {what} of {quantity} at log tau {log_tau} for {selection}")
