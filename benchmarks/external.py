@@ -38,8 +38,8 @@ def runs_of(trace: Path) -> list[dict[str, Any]]:
     return sorted(runs[1:], key=lambda run: float(run["started"]))
 
 
-def figures(runs: list[dict[str, Any]], slots: int, wall: float) -> dict[str, float]:
-    """Occupancy, gaps [ms] and the median run [s]."""
+def figures(runs: list[dict[str, Any]], slots: int, began: float, wall: float) -> dict[str, float]:
+    """Occupancy, gaps [ms], the median run, and the time before the first and after the last [s]."""
     gaps = []
     for slot in {run["slot"] for run in runs}:
         own = [run for run in runs if run["slot"] == slot]
@@ -51,6 +51,11 @@ def figures(runs: list[dict[str, Any]], slots: int, wall: float) -> dict[str, fl
         "occupancy": busy / (slots * wall),
         "gap_median_ms": statistics.median(gaps),
         "gap_90_ms": float(np.percentile(gaps, 90)),
+        "before_s": min(run["started"] for run in runs) - began,
+        "uneven_s": float(
+            np.ptp([max(run["ended"] for run in runs if run["slot"] == slot) for slot in range(slots)])
+        ),
+        "after_s": began + wall - max(run["ended"] for run in runs),
         "run_median_s": statistics.median(run["ended"] - run["started"] for run in runs),
     }
 
@@ -71,7 +76,7 @@ def inversions(data: Path, slots: int, columns: int, folder: Path) -> dict[str, 
     wall = time.monotonic() - began
     if done.returncode != 0:
         raise SystemExit(f"stokeswarm invert ended with {done.returncode}:\n{done.stdout}\n{done.stderr}")
-    return figures(runs_of(trace), slots, wall)
+    return figures(runs_of(trace), slots, began, wall)
 
 
 def syntheses(data: Path, slots: int, count: int, folder: Path) -> dict[str, float]:
@@ -89,7 +94,7 @@ def syntheses(data: Path, slots: int, count: int, folder: Path) -> dict[str, flo
         wall = time.monotonic() - began
     if not np.isfinite(made.stokes).all():
         raise SystemExit(f"a synthesis failed: {next(filter(None, made.message))}")
-    return figures(runs_of(trace), slots, wall)
+    return figures(runs_of(trace), slots, began, wall)
 
 
 def main() -> None:
@@ -111,11 +116,15 @@ def main() -> None:
             "inversion": inversions(data, options.slots, options.columns, folder),
             "synthesis": syntheses(data, options.slots, options.syntheses, folder),
         }
-    print(f"{'':<12}{'runs':>7}{'run [s]':>9}{'wall [s]':>10}{'occupancy':>11}{'gap [ms]':>10}{'90 %':>8}")
+    print(
+        f"{'':<12}{'runs':>7}{'run [s]':>9}{'wall [s]':>10}{'occupancy':>11}{'gap [ms]':>10}{'90 %':>8}"
+        f"{'before [s]':>12}{'uneven':>8}{'after':>7}"
+    )
     for name, row in table.items():
         print(
             f"{name:<12}{row['runs']:>7.0f}{row['run_median_s']:>9.3f}{row['wall_s']:>10.1f}"
             f"{row['occupancy']:>11.3f}{row['gap_median_ms']:>10.2f}{row['gap_90_ms']:>8.2f}"
+            f"{row['before_s']:>12.2f}{row['uneven_s']:>8.2f}{row['after_s']:>7.2f}"
         )
     write("external", table)
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import grpc
 import pytest
 
-from stokeswarm.contract import errors
+from stokeswarm.contract import error_codes, errors
 from stokeswarm.contract.codec import (
     reference_from_proto,
     reference_to_proto,
@@ -29,21 +29,21 @@ def classes() -> set[type[errors.StokeswarmError]]:
 
 
 def test_every_exception_stands_in_the_table_once() -> None:
-    listed = [kind for kind, _ in errors.STATUS_TABLE]
+    listed = [kind for kind, _ in error_codes.STATUS_TABLE]
     assert len(listed) == len(set(listed))
     assert set(listed) == classes()
 
 
 def test_subclasses_stand_before_their_bases() -> None:
-    kinds = [kind for kind, _ in errors.STATUS_TABLE]
+    kinds = [kind for kind, _ in error_codes.STATUS_TABLE]
     for position, kind in enumerate(kinds):
         assert not any(issubclass(later, kind) for later in kinds[position + 1 :])
 
 
-@pytest.mark.parametrize(("kind", "code"), errors.STATUS_TABLE)
+@pytest.mark.parametrize(("kind", "code"), error_codes.STATUS_TABLE)
 def test_there_and_back(kind: type[errors.StokeswarmError], code: grpc.StatusCode) -> None:
-    assert errors.to_status(kind("what happened")) is code
-    back = errors.from_status(code, "what happened", retry_after=2.5)
+    assert error_codes.to_status(kind("what happened")) is code
+    back = error_codes.from_status(code, "what happened", retry_after=2.5)
     assert type(back) is (errors.InvalidArgumentError if kind in SHARED else kind)
     assert str(back) == "what happened"
     if isinstance(back, errors.ResourceExhaustedError):
@@ -51,18 +51,18 @@ def test_there_and_back(kind: type[errors.StokeswarmError], code: grpc.StatusCod
 
 
 def test_codes_are_unique_but_for_the_kinds_of_invalid_argument() -> None:
-    codes = [code for kind, code in errors.STATUS_TABLE if kind not in SHARED]
+    codes = [code for kind, code in error_codes.STATUS_TABLE if kind not in SHARED]
     assert len(codes) == len(set(codes))
 
 
 @pytest.mark.parametrize("code", list(grpc.StatusCode))
 def test_every_status_becomes_an_exception_of_ours(code: grpc.StatusCode) -> None:
-    assert isinstance(errors.from_status(code, "reason"), errors.StokeswarmError)
+    assert isinstance(error_codes.from_status(code, "reason"), errors.StokeswarmError)
 
 
 @pytest.mark.parametrize("foreign", [ValueError("x"), KeyError("x"), MemoryError(), KeyboardInterrupt()])
 def test_what_is_not_ours_is_internal(foreign: BaseException) -> None:
-    assert errors.to_status(foreign) is grpc.StatusCode.INTERNAL
+    assert error_codes.to_status(foreign) is grpc.StatusCode.INTERNAL
 
 
 @pytest.mark.parametrize(
@@ -85,13 +85,13 @@ def test_builtin_handlers_catch_ours(kind: type[errors.StokeswarmError], builtin
 
 def test_the_docstring_is_the_table() -> None:
     rows = re.findall(r"^(\w+Error) +([A-Z_]+) ", errors.__doc__ or "", re.MULTILINE)
-    assert set(rows) == {(kind.__name__, code.name) for kind, code in errors.STATUS_TABLE}
+    assert set(rows) == {(kind.__name__, code.name) for kind, code in error_codes.STATUS_TABLE}
 
 
 def test_the_reference_page_is_the_table() -> None:
     text = (ROOT / "docs" / "reference" / "errors.md").read_text(encoding="utf-8")
     rows = re.findall(r"^\| `(\w+Error)` \| `([A-Z_]+)` \|", text, re.MULTILINE)
-    assert rows == [(kind.__name__, code.name) for kind, code in errors.STATUS_TABLE]
+    assert rows == [(kind.__name__, code.name) for kind, code in error_codes.STATUS_TABLE]
 
 
 def test_pixel_statuses_are_those_of_the_wire() -> None:

@@ -308,7 +308,7 @@ def test_a_full_disk_is_said_and_resumed(tmp_path: Path, monkeypatch: pytest.Mon
 def test_a_service_that_is_gone_stops_the_run_and_spares_the_pixels(tmp_path: Path) -> None:
     output = tmp_path / "out.zarr"
     obs = observation(2, 2)
-    with fake_inversion() as address:
+    with fake_inversion(Script(faults=deque([Fault.FULL] * 1000))) as address:
         cluster = connect(None, address)
         run = cluster.begin(obs, small_plan(), output, wishes=MODEL)
     with cluster, pytest.raises(UnavailableError, match="no inversion server answered"):

@@ -42,9 +42,10 @@ class TileResult:
 def carried(
     work: Callable[[Tile], TileResult], tiles: Iterator[Tile], in_flight: int, calls: Calls
 ) -> Iterator[TileResult]:
-    """Work on tiles, several at a time, and yield each as it ends.
+    """Begin to work on tiles, several at a time; yields each as it ends.
 
-    Closing the iterator, an exception of a tile, or `Calls.stop` cancels what is in flight.
+    The first ones are begun before this function returns. Closing the iterator, an exception of a tile, or
+    `Calls.stop` cancels what is in flight.
 
     Parameters
     ----------
@@ -54,15 +55,24 @@ def carried(
     in_flight : int
     calls : Calls
     """
-    pending: set[Future[TileResult]] = set()
-    with ThreadPoolExecutor(in_flight, thread_name_prefix="tile") as workers:
+    workers = ThreadPoolExecutor(in_flight, thread_name_prefix="tile")
+    first = {workers.submit(work, tile) for tile in islice(tiles, in_flight)}
+    return _results(workers, work, first, tiles, in_flight, calls)
+
+
+def _results(
+    workers: ThreadPoolExecutor,
+    work: Callable[[Tile], TileResult],
+    pending: set[Future[TileResult]],
+    tiles: Iterator[Tile],
+    in_flight: int,
+    calls: Calls,
+) -> Iterator[TileResult]:
+    with workers:
         try:
-            while True:
-                wanted = islice(tiles, in_flight - len(pending))
-                pending |= {workers.submit(work, tile) for tile in wanted}
-                if not pending:
-                    return
+            while pending:
                 ended, pending = wait(pending, return_when=FIRST_COMPLETED)
+                pending |= {workers.submit(work, tile) for tile in islice(tiles, in_flight - len(pending))}
                 for future in ended:
                     yield future.result()
         except BaseException:

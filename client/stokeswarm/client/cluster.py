@@ -12,9 +12,7 @@ import threading
 from collections.abc import AsyncIterator, Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Final, Self
-
-import xarray as xr
+from typing import TYPE_CHECKING, Final, Self
 
 from stokeswarm.client.calls import DEFAULT_SILENCE, Calls
 from stokeswarm.client.carrying import TileResult
@@ -24,11 +22,11 @@ from stokeswarm.client.clusters import Clusters
 from stokeswarm.client.delivery import RetryPolicy, Stream, ask
 from stokeswarm.client.neighbours import Rule
 from stokeswarm.client.pipeline import Pipeline, default_in_flight
+from stokeswarm.client.plan_files import as_project
 from stokeswarm.client.prepare import (
     Prepared,
     Services,
     Wishes,
-    as_project,
     prepare,
 )
 from stokeswarm.client.progress import Reporter, Silent
@@ -37,7 +35,7 @@ from stokeswarm.client.provenance import identity, provenance
 from stokeswarm.client.readers import Observation
 from stokeswarm.client.repair import RepairRun, RepairTiles
 from stokeswarm.client.repairing import admit, open_output, repair_attrs
-from stokeswarm.client.run import Run, close_iterator
+from stokeswarm.client.run import Run, begun, close_iterator
 from stokeswarm.client.servers import LocalServers
 from stokeswarm.client.services import InferenceClient, InversionClient, wait_until_serving
 from stokeswarm.client.store import ResultStore
@@ -56,6 +54,9 @@ from stokeswarm.contract.inversion import (
 from stokeswarm.contract.plan import Plan
 from stokeswarm.contract.spectra import Spectra
 
+if TYPE_CHECKING:
+    import xarray as xr
+
 #: seconds that one prediction of a tile may take
 PREDICT_SECONDS: Final = 300.0
 #: seconds that a synthesis or a set of response functions may take
@@ -71,6 +72,7 @@ def connect(
     *,
     engines: Sequence[str] = (),
     silence: float = DEFAULT_SILENCE,
+    servers: LocalServers | None = None,
 ) -> Cluster:
     """Connect to the services.
 
@@ -85,13 +87,16 @@ def connect(
         Engines that the local inversion server loads and warms up; empty = all that it finds.
     silence : float
         Seconds without a sign of life after which a server is given up.
+    servers : LocalServers, optional
+        Local servers that somebody may have started already, instead of its own with ``slots`` and
+        ``engines``; they end with the cluster.
 
     Returns
     -------
     Cluster
         Use it in a ``with`` statement: local servers end with it.
     """
-    return Cluster(inference, inversion, slots, engines=engines, silence=silence)
+    return Cluster(inference, inversion, slots, engines=engines, silence=silence, servers=servers)
 
 
 class Cluster:
@@ -105,11 +110,10 @@ class Cluster:
         *,
         engines: Sequence[str] = (),
         silence: float = DEFAULT_SILENCE,
+        servers: LocalServers | None = None,
     ) -> None:
-        if slots is not None and slots < 1:
-            raise InvalidArgumentError(f"slots: expected at least 1, found {slots}")
         self._targets = {"inference": inference, "inversion": inversion}
-        self._local = LocalServers(slots, engines)
+        self._local = servers or LocalServers(slots, engines)
         self._silence = silence
         self._inversion: InversionClient | None = None
         self._inference: InferenceClient | None = None
@@ -279,11 +283,17 @@ class Cluster:
         prepared = self._prepare(observation, project, wishes or Wishes(), calls)
         grid = TileGrid(window, tile or default_tile(window.shape))
         document = identity(prepared, str(window))
+        flying = in_flight or default_in_flight(prepared.engine.slots)
+        teller = reporter or Silent()
+        pipeline = Pipeline(prepared.task, self.inversion, calls, teller)
         if resume:
             if output is None:
                 raise InvalidArgumentError("resume: name the output to continue")
             store = ResultStore.resume(output, document)
-        else:
+            results = begun(pipeline, list(store.missing()), window.size, flying, teller)
+            return Run(store, results, calls, teller, prepared)
+        results = begun(pipeline, list(grid), window.size, flying, teller)
+        try:
             store = ResultStore.create(
                 output,
                 grid=grid,
@@ -294,9 +304,12 @@ class Cluster:
                 weights=observation.weights,
                 attrs={"identity": document, **provenance(prepared)},
             )
-        flying = in_flight or default_in_flight(prepared.engine.slots)
-        pipeline = Pipeline(prepared.task, self.inversion, calls, reporter)
-        return Run(store, pipeline, calls, flying, reporter or Silent(), prepared)
+        except BaseException:
+            calls.stop()
+            close_iterator(results)
+            teller.close()
+            raise
+        return Run(store, results, calls, teller, prepared)
 
     def repair(
         self,
@@ -339,8 +352,9 @@ class Cluster:
         )  # fmt: skip
         fixed = open_output(output, patient, repair_attrs(patient, engine, notes), resume=resume)
         tiles = RepairTiles(patient, self.inversion, calls, reporter)
-        flying = in_flight or default_in_flight(engine.slots)
-        return RepairRun(fixed, tiles, calls, flying, reporter or Silent(), patient, notes)
+        flying, teller = in_flight or default_in_flight(engine.slots), reporter or Silent()
+        results = begun(tiles, list(fixed.missing()), fixed.grid.region.size, flying, teller)
+        return RepairRun(fixed, results, calls, teller, patient, notes)
 
     def classify(
         self,

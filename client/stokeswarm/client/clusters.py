@@ -32,8 +32,6 @@ from typing import Any, Final, Self, cast
 
 import numpy as np
 import numpy.typing as npt
-import zarr
-import zarr.errors
 
 from stokeswarm.client.digests import digest
 from stokeswarm.client.store import StoreError, occupied, open_zarr_store
@@ -171,6 +169,8 @@ class Clusters:
         StoreError
             It cannot be written.
         """
+        import zarr
+
         refuse_existing(url)
         place = open_zarr_store(url, read_only=False)
         try:
@@ -202,6 +202,9 @@ class Clusters:
         DataLossError
             It is no complete file of classes.
         """
+        import zarr
+        import zarr.errors
+
         try:
             root = zarr.open_group(open_zarr_store(url, read_only=True), mode="r", zarr_format=3)
         except (zarr.errors.GroupNotFoundError, zarr.errors.ContainsArrayError, FileNotFoundError) as error:

@@ -22,10 +22,11 @@ from rich.table import Table
 
 from stokeswarm.client.active_region import CLASSES, ActiveRegion, active_region
 from stokeswarm.client.cluster import Cluster, connect
+from stokeswarm.client.plan_files import as_project
 from stokeswarm.client.plots import plot_comparison, plot_maps, plot_pixel
-from stokeswarm.client.prepare import DEFAULT_ENGINE, Wishes, as_project
+from stokeswarm.client.prepare import Wishes
 from stokeswarm.client.progress import reporter
-from stokeswarm.client.project import Project
+from stokeswarm.client.project import DEFAULT_ENGINE, Project
 from stokeswarm.client.readers import read
 from stokeswarm.client.sampling import synthesize_all
 from stokeswarm.client.summary import Summary, render

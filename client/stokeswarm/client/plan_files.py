@@ -76,6 +76,24 @@ def load_plan(place: str | os.PathLike[str], search: Sequence[str | os.PathLike[
     return parse_plan(text, file.display, file, search)
 
 
+def as_project(
+    plan: Plan | Project | str | os.PathLike[str], search: Sequence[str | os.PathLike[str]] = ()
+) -> Project:
+    """A project from what a user may hand over: an object, a preset's name, a TOML or a control file.
+
+    Parameters
+    ----------
+    plan : Plan, Project, str or Path
+    search : sequence of folders
+        Where files that it names are looked for besides its own folder.
+    """
+    if isinstance(plan, Project):
+        return plan
+    if isinstance(plan, Plan):
+        return Project(plan)
+    return load_plan(plan, search)
+
+
 def preset(name: str) -> Project:
     """A plan that comes with the package.
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from stokeswarm.client.prepare import as_project
+from stokeswarm.client.plan_files import as_project
 from stokeswarm.client.project import Project
 
 

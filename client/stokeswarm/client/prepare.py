@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from pathlib import Path
-from typing import Final
 
 import numpy as np
 import numpy.typing as npt
@@ -17,7 +15,7 @@ from stokeswarm.client.finding import find_engine, find_model, find_network
 from stokeswarm.client.gate import MODEL, Gate
 from stokeswarm.client.map_start import MapStart
 from stokeswarm.client.previous import PreviousStart
-from stokeswarm.client.project import AtmosphereMap, Project
+from stokeswarm.client.project import AtmosphereMap, Project, engine_name
 from stokeswarm.client.readers import Observation
 from stokeswarm.client.starts import (
     DEFAULT_MODEL,
@@ -39,9 +37,6 @@ from stokeswarm.contract.inference import ModelInfo, Prediction
 from stokeswarm.contract.inversion import EngineInfo
 from stokeswarm.contract.plan import Plan
 from stokeswarm.contract.spectra import Spectra
-
-#: where nothing says otherwise
-DEFAULT_ENGINE: Final = "lte"
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,24 +112,6 @@ class Prepared:
     notes: tuple[str, ...]
 
 
-def as_project(plan: Plan | Project | str | Path, search: Sequence[str | Path] = ()) -> Project:
-    """A project from what a user may hand over: an object, a preset's name, a TOML or a control file.
-
-    Parameters
-    ----------
-    plan : Plan, Project, str or Path
-    search : sequence of folders
-        Where files that it names are looked for besides its own folder.
-    """
-    if isinstance(plan, Project):
-        return plan
-    if isinstance(plan, Plan):
-        return Project(plan)
-    from stokeswarm.client.plan_files import load_plan
-
-    return load_plan(plan, search)
-
-
 def prepare(observation: Observation, project: Project, wishes: Wishes, services: Services) -> Prepared:
     """Resolve everything that can be wrong before a pixel is sent.
 
@@ -193,11 +170,6 @@ def prepare(observation: Observation, project: Project, wishes: Wishes, services
         diagnose=services.diagnose,
     )
     return Prepared(task, engine, tuple(models), spec, tuple(notes))
-
-
-def engine_name(wanted: str, project: Project) -> str:
-    """The engine that the user names, else the one that the project is written for, else the embedded one."""
-    return wanted or project.engine or DEFAULT_ENGINE
 
 
 def _position(observation: Observation, project: Project) -> tuple[npt.NDArray[np.float64] | None, bool]:
@@ -336,8 +308,6 @@ __all__ = [
     "Prepared",
     "Services",
     "Wishes",
-    "as_project",
-    "engine_name",
     "find_engine",
     "find_model",
     "find_network",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -12,6 +12,9 @@ import numpy.typing as npt
 from stokeswarm.contract.atmosphere import Atmosphere
 from stokeswarm.contract.errors import InvalidArgumentError
 from stokeswarm.contract.plan import Plan
+
+#: engine where nothing says otherwise
+DEFAULT_ENGINE: Final = "lte"
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,3 +112,8 @@ class Project:
                 raise InvalidArgumentError(
                     f"guess of component {number}: expected one pixel, found {len(guess)}"
                 )
+
+
+def engine_name(wanted: str, project: Project) -> str:
+    """The engine that the user names, else the one that the project is written for, else the embedded one."""
+    return wanted or project.engine or DEFAULT_ENGINE

@@ -229,14 +229,13 @@ class RepairRun(StoreRun):
     def __init__(
         self,
         store: ResultStore,
-        tiles: RepairTiles,
+        results: Iterator[TileResult],
         calls: Calls,
-        in_flight: int,
         reporter: Reporter,
         patient: Patient,
         notes: tuple[str, ...],
     ) -> None:
-        super().__init__(store, tiles, calls, in_flight, reporter)
+        super().__init__(store, results, calls, reporter)
         self.patient = patient
         self.notes = notes
 

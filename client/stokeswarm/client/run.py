@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, Protocol
 
 from stokeswarm.client.calls import Calls
@@ -18,12 +18,30 @@ class Tiles(Protocol):
     """What yields finished tiles."""
 
     def run(self, tiles: Iterator[Tile], in_flight: int) -> Iterator[TileResult]:
-        """Work on tiles, several at a time."""
+        """Begin to work on tiles, several at a time."""
         ...
 
 
+def begun(
+    tiles: Tiles, todo: Sequence[Tile], total: int, in_flight: int, reporter: Reporter
+) -> Iterator[TileResult]:
+    """Begin to work on tiles: the servers are busy while the store for their results is made.
+
+    Parameters
+    ----------
+    tiles : Tiles
+    todo : sequence of Tile
+    total : int
+        Pixels of the store; those that are in no tile are done.
+    in_flight : int
+    reporter : Reporter
+    """
+    reporter.begin(total, total - sum(tile.window.size for tile in todo))
+    return tiles.run(iter(todo), in_flight)
+
+
 class StoreRun:
-    """Tiles on their way into a store: iterate over them, once.
+    """Tiles on their way into a store: iterate over them, once. Made when they are begun.
 
     Attributes
     ----------
@@ -31,12 +49,11 @@ class StoreRun:
     """
 
     def __init__(
-        self, store: ResultStore, tiles: Tiles, calls: Calls, in_flight: int, reporter: Reporter
+        self, store: ResultStore, results: Iterator[TileResult], calls: Calls, reporter: Reporter
     ) -> None:
         self.store = store
-        self._tiles = tiles
+        self._results = results
         self._calls = calls
-        self._in_flight = in_flight
         self._reporter = reporter
 
     def stop(self) -> None:
@@ -44,19 +61,14 @@ class StoreRun:
         self._calls.stop()
 
     def __iter__(self) -> Iterator[TileResult]:
-        """Work on what is missing, writing each tile before it is yielded, and finish the store."""
-        missing = list(self.store.missing())
-        todo = sum(tile.window.size for tile in missing)
-        total = self.store.grid.region.size
-        self._reporter.begin(total, total - todo)
-        results = self._tiles.run(iter(missing), self._in_flight)
+        """Write each tile before it is yielded, and finish the store."""
         try:
-            for result in results:
+            for result in self._results:
                 self.store.write(result.tile, result.arrays, result.stokes)
                 yield result
         finally:
             self._calls.stop()
-            close_iterator(results)
+            close_iterator(self._results)
             self._reporter.close()
         self.store.finish(self.closing())
 
@@ -77,13 +89,12 @@ class Run(StoreRun):
     def __init__(
         self,
         store: ResultStore,
-        tiles: Tiles,
+        results: Iterator[TileResult],
         calls: Calls,
-        in_flight: int,
         reporter: Reporter,
         prepared: Prepared,
     ) -> None:
-        super().__init__(store, tiles, calls, in_flight, reporter)
+        super().__init__(store, results, calls, reporter)
         self.prepared = prepared
 
 

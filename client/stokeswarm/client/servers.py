@@ -14,9 +14,10 @@ import threading
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import IO, Final
+from types import TracebackType
+from typing import IO, Final, Self
 
-from stokeswarm.contract.errors import UnavailableError
+from stokeswarm.contract.errors import InvalidArgumentError, UnavailableError
 
 #: seconds until a server must be ready: the first start compiles the LTE engine
 READY_SECONDS: Final = 600.0
@@ -134,8 +135,10 @@ class LocalServer:
     def stop(self) -> None:
         """End the server: SIGTERM, then SIGKILL where it does not listen."""
         self._process.terminate()
+        # Its output ends with it; Popen.wait would look only every now and then.
+        self._reader.join(END_SECONDS)
         try:
-            self._process.wait(END_SECONDS)
+            self._process.wait(0.0 if self._reader.is_alive() else END_SECONDS)
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
@@ -154,9 +157,16 @@ class LocalServers:
         Of the inversion server; None = its default, one a core.
     engines : sequence of str
         That the inversion server loads; empty = all. What no run asks for need not be compiled and tested.
+
+    Raises
+    ------
+    InvalidArgumentError
+        There is no slot.
     """
 
     def __init__(self, slots: int | None = None, engines: Sequence[str] = ()) -> None:
+        if slots is not None and slots < 1:
+            raise InvalidArgumentError(f"slots: expected at least 1, found {slots}")
         self._arguments = {
             "inversion": (
                 *(() if slots is None else ("--slots", str(slots))),
@@ -166,6 +176,14 @@ class LocalServers:
         }
         self._folder: Path | None = None
         self._servers: dict[str, LocalServer] = {}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop(keep_logs=False)
 
     def begin(self, kind: str) -> LocalServer:
         """Start a server (once); it becomes ready while the caller does something else."""

@@ -10,7 +10,7 @@ import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from stokeswarm.contract import codec, messages
-from stokeswarm.contract.errors import DataLossError, InvalidArgumentError, UnavailableError
+from stokeswarm.contract.errors import DataLossError, DeadlineError, InvalidArgumentError, UnavailableError
 from stokeswarm.contract.inference import ModelInfo, Prediction
 from stokeswarm.contract.inversion import (
     EngineInfo,
@@ -160,14 +160,20 @@ def wait_until_serving(target: str, kind: str, timeout: float = CONNECT_SECONDS)
         It does not answer in time, or answers that it does not serve.
     """
     with grpc.insecure_channel(target) as channel:
+        # Not channel_ready_future: its thread polls, and closing the channel would wait for it.
+        watch = health_pb2_grpc.HealthStub(channel).Watch(
+            health_pb2.HealthCheckRequest(), timeout=timeout, wait_for_ready=True
+        )
+        answered = False
         try:
-            grpc.channel_ready_future(channel).result(timeout)
-        except grpc.FutureTimeoutError:
-            raise UnavailableError(f"no {kind} server answers at {target} within {timeout:g} s") from None
-        stub = health_pb2_grpc.HealthStub(channel)
-        serving = health_pb2.HealthCheckResponse.SERVING
-        with translated_errors():
-            for answer in stub.Watch(health_pb2.HealthCheckRequest(), timeout=timeout):
-                if answer.status == serving:
-                    return
+            with translated_errors():
+                for answer in watch:
+                    answered = True
+                    if answer.status == health_pb2.HealthCheckResponse.SERVING:
+                        return
+        except DeadlineError:
+            if not answered:
+                raise UnavailableError(f"no {kind} server answers at {target} within {timeout:g} s") from None
+        finally:
+            watch.cancel()
     raise UnavailableError(f"the {kind} server at {target} does not serve")

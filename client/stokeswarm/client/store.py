@@ -19,15 +19,10 @@ import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Final, Self, cast
+from typing import TYPE_CHECKING, Any, Final, Self, cast
 
 import numpy as np
 import numpy.typing as npt
-import xarray as xr
-import zarr
-import zarr.errors
-from zarr.abc.store import Store as ZarrStore
-from zarr.storage import FsspecStore, LocalStore, MemoryStore
 
 from stokeswarm.client.layout import STOKES_AXIS, Arrays, Variable, blank, result_variables
 from stokeswarm.client.tiles import Tile, TileGrid, Window
@@ -39,6 +34,12 @@ from stokeswarm.contract.errors import (
     StokeswarmError,
 )
 from stokeswarm.contract.spectra import STOKES
+
+# xarray and zarr take longer to import than all else together: a run's first pixels are on their way before.
+if TYPE_CHECKING:
+    import xarray as xr
+    import zarr
+    from zarr.abc.store import Store as ZarrStore
 
 FORMAT: Final = "stokeswarm-result/1"
 #: errno values of a disk or quota that is full
@@ -58,6 +59,8 @@ def open_zarr_store(url: str | Path, *, read_only: bool) -> ZarrStore:
     StoreError
         The URL's protocol needs a package that is not installed.
     """
+    from zarr.storage import FsspecStore, LocalStore
+
     text = str(url)
     if text.startswith("file://"):
         text = text.removeprefix("file://")
@@ -105,7 +108,8 @@ class ResultStore:
         tile = root.attrs["tile"]
         self.grid = TileGrid(Window(*cast(list[int], region)), tuple(cast(list[int], tile)))  # type: ignore[arg-type]
         self.n_component = int(cast(int, root.attrs["components"]))
-        self._done = cast(zarr.Array[Any], root["tiles/done"])
+        self._arrays: dict[str, zarr.Array[Any]] = {}
+        self._done = self._array("tiles/done")
         # Absent in stores of before the cycles could be stored.
         self.n_cycle = int(cast(int, root.attrs.get("stored_cycles", 0)))
         self._variables = result_variables(self.n_component, self.n_cycle)
@@ -146,6 +150,9 @@ class ResultStore:
         StoreError
             It cannot be written.
         """
+        import zarr
+        from zarr.storage import MemoryStore
+
         store: ZarrStore = MemoryStore() if url is None else open_zarr_store(url, read_only=False)
         name = "memory" if url is None else str(url)
         if url is not None and occupied(store, name):
@@ -214,6 +221,8 @@ class ResultStore:
 
     @classmethod
     def _open(cls, url: str | Path, *, read_only: bool) -> Self:
+        import zarr.errors
+
         text = str(url)
         if "://" not in text and not Path(text).exists():
             raise NotFoundError(f"{text}: no such result store")
@@ -273,10 +282,16 @@ class ResultStore:
             self._put("observation/stokes", tile.window, stokes)
             self._done[tile.row, tile.column] = 1
 
+    def _array(self, path: str) -> zarr.Array[Any]:
+        """An array; its metadata are read once."""
+        if path not in self._arrays:
+            self._arrays[path] = cast("zarr.Array[Any]", self._root[path])
+        return self._arrays[path]
+
     def _put(self, path: str, window: Window, values: npt.NDArray[Any]) -> None:
         y, x = window.y0 - self.grid.region.y0, window.x0 - self.grid.region.x0
         ny, nx = window.shape
-        array = cast(zarr.Array[Any], self._root[path])
+        array = self._array(path)
         array[y : y + ny, x : x + nx] = values.reshape(ny, nx, *values.shape[1:])
 
     def map(self, path: str) -> npt.NDArray[Any]:
@@ -290,7 +305,7 @@ class ResultStore:
         if path not in self._root:
             raise NotFoundError(f"{self.url}: holds no {path}")
         with _explained(self.url):
-            return np.asarray(cast(zarr.Array[Any], self._root[path])[...])
+            return np.asarray(self._array(path)[...])
 
     def part(self, path: str, window: Window) -> npt.NDArray[Any]:
         """A rectangle of a variable; the window in coordinates of the observation, inside the region.
@@ -303,7 +318,7 @@ class ResultStore:
         if path not in self._root:
             raise NotFoundError(f"{self.url}: holds no {path}")
         region = self.grid.region
-        array = cast(zarr.Array[Any], self._root[path])
+        array = self._array(path)
         with _explained(self.url):
             rows = slice(window.y0 - region.y0, window.y1 - region.y0)
             return np.asarray(array[rows, window.x0 - region.x0 : window.x1 - region.x0])
@@ -315,6 +330,8 @@ class ResultStore:
 
     def finish(self, summary: Mapping[str, Any]) -> None:
         """Record the summary and gather the metadata, so that xarray opens the store with one read."""
+        import zarr
+
         self.update(summary=dict(summary))
         with _explained(self.url), warnings.catch_warnings():
             # zarr warns that consolidated metadata is not in the v3 specification; readers that do not
@@ -324,6 +341,8 @@ class ResultStore:
 
     def tree(self) -> xr.DataTree:
         """The store as an xarray tree, arrays read when they are used."""
+        import xarray as xr
+
         with _explained(self.url):
             return xr.open_datatree(cast(Any, self._store), engine="zarr", consolidated=False)
 
@@ -334,6 +353,9 @@ def _bounds(window: Window) -> tuple[int, int, int, int]:
 
 def occupied(store: ZarrStore, name: str) -> bool:
     """Whether there is something at a store's place already."""
+    import zarr.errors
+    from zarr.storage import LocalStore
+
     if isinstance(store, LocalStore):
         return store.root.exists() and (not store.root.is_dir() or any(store.root.iterdir()))
     with _explained(name):

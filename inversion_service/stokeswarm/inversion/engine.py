@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Protocol, TypeVar
+from typing import Protocol, TypeVar, runtime_checkable
 
 from stokeswarm.contract.inversion import (
     EngineInfo,
@@ -24,6 +24,10 @@ def _never() -> bool:
     return False
 
 
+def _nothing() -> None:
+    return
+
+
 @dataclass(frozen=True, slots=True)
 class Slot:
     """The place where a job runs some pixels.
@@ -36,11 +40,15 @@ class Slot:
         True once nobody waits for the result any more; engines look at it between iterations.
     deadline : float
         `time.monotonic` second after which a pixel must end with `Status.TIMEOUT`.
+    meanwhile : callable () -> None
+        What the slot's thread still owes of earlier pixels. Whoever starts a code and waits for it calls this
+        in between; calls after the first do nothing.
     """
 
     number: int = 0
     cancelled: Callable[[], bool] = _never
     deadline: float = float("inf")
+    meanwhile: Callable[[], None] = _nothing
 
     def out_of_time(self) -> bool:
         """Whether the deadline has passed."""
@@ -61,6 +69,15 @@ class Job(Protocol[Results]):
         A pixel that fails ends in its status with a message; an exception means a bug of the engine.
         The result of a pixel does not depend on the other rows or on the slot.
         """
+        ...
+
+
+@runtime_checkable
+class DeferringJob(Job[Results], Protocol[Results]):
+    """A job that can free its slot before it has made its results: the next code runs while they are made."""
+
+    def deferred(self, rows: Sequence[int], slot: Slot) -> Callable[[], Results]:
+        """Do of `run` what needs the slot; the rest, computing alone, happens when the answer is called."""
         ...
 
 

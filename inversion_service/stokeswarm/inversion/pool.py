@@ -16,11 +16,13 @@ import logging
 import threading
 import time
 from collections import deque
-from typing import Any, Final
+from collections.abc import Callable
+from functools import partial
+from typing import Any, Final, NoReturn
 
 from stokeswarm.contract.errors import FailedPreconditionError, ResourceExhaustedError, UnavailableError
 from stokeswarm.contract.status import Status
-from stokeswarm.inversion.engine import Slot
+from stokeswarm.inversion.engine import DeferringJob, Slot
 from stokeswarm.inversion.metrics import Observer
 from stokeswarm.inversion.outcomes import R, accept, take
 from stokeswarm.inversion.tasks import Chunk, Task, Work
@@ -187,15 +189,28 @@ class SlotPool:
     # -- slots -------------------------------------------------------------------------------------
 
     def _slot(self, number: int) -> None:
+        owed: Callable[[], None] | None = None
         while True:
-            with self._lock:
+            chunk = self._take(wait=owed is None)
+            if chunk is not None:
+                owed = self._run(chunk, number, owed or _nothing)
+            elif owed is not None:
+                owed()
+                owed = None
+            else:
+                return
+
+    def _take(self, *, wait: bool) -> Chunk[Any] | None:
+        """Rows to run; None where the pool is closed, or where none wait and the caller does not ``wait``."""
+        with self._lock:
+            if wait:
                 self._wake.wait_for(lambda: self._closed or any(task.runnable for task in self._open))
-                if self._closed:
-                    return
-                chunk = self._next_chunk()
-                self._running.add(chunk)
-                self._report_load()
-            self._run(chunk, number)
+            if self._closed or not any(task.runnable for task in self._open):
+                return None
+            chunk = self._next_chunk()
+            self._running.add(chunk)
+            self._report_load()
+            return chunk
 
     def _next_chunk(self) -> Chunk[Any]:
         """Rows of the first request that has any; it then goes to the end of the line."""
@@ -204,17 +219,42 @@ class SlotPool:
         self._open.append(task)
         return task.next_chunk(self.slots)
 
-    def _run(self, chunk: Chunk[R], number: int) -> None:
-        work = chunk.task.work
-        slot = Slot(number, lambda: chunk.abandoned or chunk.task.is_cancelled(), chunk.deadline)
+    def _run(self, chunk: Chunk[R], number: int, owed: Callable[[], None]) -> Callable[[], None] | None:
+        """Run a chunk, and pay what earlier ones owe; returns what this one owes in turn."""
+        job = chunk.task.work.job
+        # What failed before is tried in the plainest way.
+        deferring = job if isinstance(job, DeferringJob) and not chunk.last_try else None
+        pay = _once(owed)
+        slot = Slot(number, lambda: chunk.abandoned or chunk.task.is_cancelled(), chunk.deadline, pay)
+        if deferring is None:
+            pay()
         start = time.monotonic()
+        made: Callable[[], R]
+        try:
+            made = (
+                partial(job.run, chunk.rows, slot)
+                if deferring is None
+                else deferring.deferred(chunk.rows, slot)
+            )
+        except (Exception, SystemExit) as error:  # noqa: BLE001  # an engine's bug must not end the slot
+            made = partial(_raise, error)
+        pay()
+        end = partial(self._finish, chunk, made, start, None if deferring is None else time.monotonic())
+        if deferring is None:
+            end()
+            return None
+        return end
+
+    def _finish(self, chunk: Chunk[R], made: Callable[[], R], start: float, freed: float | None) -> None:
+        """Deliver a chunk's results; it had its slot from ``start`` to ``freed``, or has it until then."""
+        work = chunk.task.work
         parts: list[R] = []
         fault: BaseException | None = None
         try:
-            parts = accept(work.outcomes, chunk.rows, work.job.run(chunk.rows, slot))
-        except (Exception, SystemExit) as error:  # noqa: BLE001  # an engine's bug must not end the slot
+            parts = accept(work.outcomes, chunk.rows, made())
+        except (Exception, SystemExit) as error:  # noqa: BLE001  # as in `_run`
             fault = error
-        seconds = time.monotonic() - start
+        seconds = (time.monotonic() if freed is None else freed) - start
         with self._lock:
             self._running.discard(chunk)
             self._stuck.discard(chunk)
@@ -292,3 +332,22 @@ class SlotPool:
 
     def _report_load(self) -> None:
         self._observer.load(len(self._running) + len(self._stuck), len(self._open), len(self._stuck))
+
+
+def _nothing() -> None:
+    return
+
+
+def _raise(error: BaseException) -> NoReturn:
+    raise error
+
+
+def _once(work: Callable[[], None]) -> Callable[[], None]:
+    """The same, but calls after the first do nothing."""
+    left = [work]
+
+    def first() -> None:
+        if left:
+            left.pop()()
+
+    return first

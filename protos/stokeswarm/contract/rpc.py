@@ -1,6 +1,6 @@
 """What the client and both servers agree on about gRPC: limits, keepalive, balancing, retries and errors.
 
-Errors cross the wire as a status code (`contract.errors.STATUS_TABLE`), a message, and trailing metadata:
+Errors cross the wire as a status code (`contract.error_codes`), a message, and trailing metadata:
 `ERROR_METADATA` names the exact class (PlanError and SpectraError share INVALID_ARGUMENT with others),
 and `PUSHBACK_METADATA` says after how many milliseconds a full queue is worth another try. `ErrorInterceptor`
 writes them on a server, `translate_rpc_error` reads them on a client.
@@ -17,13 +17,8 @@ from typing import Any, Final
 
 import grpc
 
-from stokeswarm.contract.errors import (
-    STATUS_TABLE,
-    ResourceExhaustedError,
-    StokeswarmError,
-    from_status,
-    to_status,
-)
+from stokeswarm.contract.error_codes import STATUS_TABLE, from_status, to_status
+from stokeswarm.contract.errors import ResourceExhaustedError, StokeswarmError
 
 Option = tuple[str, int | str]
 Behaviour = Callable[[Any, Any], Any]

@@ -11,8 +11,7 @@ from typer.testing import CliRunner, Result
 
 from stokeswarm.client.atmospheres import model_atmosphere
 from stokeswarm.client.plan_files import dump_plan
-from stokeswarm.client.prepare import engine_name
-from stokeswarm.client.project import Project
+from stokeswarm.client.project import Project, engine_name
 from stokeswarm.client.servers import LocalServer, LocalServers
 from stokeswarm.client.testing import Script, fake_inversion, small_plan
 from stokeswarm.contract.atmosphere import Atmosphere

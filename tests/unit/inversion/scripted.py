@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -52,6 +53,10 @@ class ScriptedEngine:
     batch: int = 4
     spoil: Callable[[Any], Any] = lambda results: results
     responds: bool = True
+    #: whether its jobs free their slot before they make their results; calls of `defects` spoil the latter
+    defers: bool = False
+    defects: list[Exception] = field(default_factory=list)
+    order: list[tuple[str, tuple[int, ...]]] = field(default_factory=list)
     prepare: Callable[[Any], None] = lambda request: None
     calls: list[Call] = field(default_factory=list)
     lock: threading.Lock = field(default_factory=threading.Lock)
@@ -65,7 +70,8 @@ class ScriptedEngine:
 
     def prepare_inversion(self, request: InvertRequest) -> ScriptedJob:
         self.prepare(request)
-        return ScriptedJob(self, request, invert_results)
+        kind = DeferringScriptedJob if self.defers else ScriptedJob
+        return kind(self, request, invert_results)
 
     def prepare_synthesis(self, request: SynthesizeRequest) -> ScriptedJob:
         self.prepare(request)
@@ -100,6 +106,25 @@ class ScriptedJob:
             self.engine.calls.append(Call(pixels, slot.number, slot.deadline, thread))
         status = [self.engine.acts.get(pixel, fine)(slot) for pixel in pixels]
         return self.engine.spoil(self.make(self.request, rows, status))
+
+
+class DeferringScriptedJob(ScriptedJob):
+    """Begins, calls ``meanwhile`` as whoever waits for a code does, and makes its results when asked."""
+
+    def deferred(self, rows: Sequence[int], slot: Slot) -> Callable[[], Any]:
+        pixels = tuple(int(self.request.pixel[row]) for row in rows)
+        self.engine.order.append(("begun", pixels))
+        slot.meanwhile()
+        slot.meanwhile()
+        run = partial(self.run, rows, slot)
+
+        def results() -> Any:
+            self.engine.order.append(("made", pixels))
+            if self.engine.defects:
+                raise self.engine.defects.pop()
+            return run()
+
+        return results
 
 
 def fine(slot: Slot) -> Status:

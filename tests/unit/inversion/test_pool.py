@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -33,6 +34,42 @@ def test_every_pixel_once_whatever_slots_and_batch(scripted, make_core, slots, b
     assert found == {int(pixel): (Status.OK, "") for pixel in request.pixel}
     assert Counter(p for call in engine.calls for p in call.pixels) == dict.fromkeys(found, 1)
     assert max(len(call.pixels) for call in engine.calls) <= batch
+
+
+@pytest.mark.parametrize("slots", [1, 3])
+def test_results_that_are_made_while_the_next_code_runs(scripted, make_core, slots):
+    engine = scripted.ScriptedEngine(batch=1, defers=True)
+    request = scripted.invert_request(23)
+    found = scripted.drain(make_core(engine, slots).invert(request))
+    assert found == {int(pixel): (Status.OK, "") for pixel in request.pixel}
+    assert Counter(p for call in engine.calls for p in call.pixels) == dict.fromkeys(found, 1)
+    if slots == 1:  # each is made after the next has begun, and the last when none is left to begin
+        pixels = [pixels for what, pixels in engine.order if what == "begun"]
+        expected = [("begun", pixels[0])]
+        for before, after in pairwise(pixels):
+            expected += [("begun", after), ("made", before)]
+        assert engine.order == [*expected, ("made", pixels[-1])]
+
+
+def test_results_that_cannot_be_made_cost_one_more_run(scripted, make_core):
+    engine = scripted.ScriptedEngine(batch=1, defers=True, defects=[RuntimeError("once")])
+    found = scripted.drain(make_core(engine, 1).invert(scripted.invert_request(5)))
+    assert set(found.values()) == {(Status.OK, "")}
+    assert [what for what, _ in engine.order].count("begun") == 5  # the sixth was a plain run
+
+
+def test_a_begin_that_fails_costs_only_its_pixel(scripted, make_core, monkeypatch):
+    def broken(self, rows, slot):
+        if 3 in self.request.pixel[list(rows)]:
+            raise OSError("no scratch")
+        return whole(self, rows, slot)
+
+    whole = scripted.DeferringScriptedJob.deferred
+    monkeypatch.setattr(scripted.DeferringScriptedJob, "deferred", broken)
+    engine = scripted.ScriptedEngine(batch=1, defers=True)
+    found = scripted.drain(make_core(engine, 2).invert(scripted.invert_request(9)))
+    assert set(found.values()) == {(Status.OK, "")}
+    assert len(engine.tries(3)) == 1
 
 
 def test_values_belong_to_their_pixels(scripted, make_core):

@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 import grpc
 import pytest
 
-from stokeswarm.contract import errors, rpc
+from stokeswarm.contract import error_codes, errors, rpc
 
 METHOD = "/stokeswarm.v1.InversionService/"
 
@@ -69,7 +69,7 @@ def raising(error):
 
 
 @pytest.mark.parametrize("kind", ["Unary", "Stream"])
-@pytest.mark.parametrize("cls", [cls for cls, _ in errors.STATUS_TABLE])
+@pytest.mark.parametrize("cls", [cls for cls, _ in error_codes.STATUS_TABLE])
 def test_every_error_arrives_as_itself(wire, kind, cls):
     handlers, call = wire
     handlers.act = raising(cls("row 7: 5 Å expected"))

@@ -16,6 +16,7 @@ from stokeswarm.inversion.engines.sir.examine import (
     MAX_MESSAGE,
     CycleOutput,
     PixelFailedError,
+    ends_in_zeros,
     inverted,
     iterations,
     reason,
@@ -305,3 +306,18 @@ def test_iterations_are_counted_in_the_log() -> None:
 """
     assert iterations(log) == 3
     assert iterations(None) == 0
+
+
+@pytest.mark.parametrize(
+    ("data", "zero"),
+    [
+        (b"1 0.0 0.9 0 0 0\n1 10.0 0.91 0.0 0.0 0.0\n", False),
+        (b"1 0.0 0.9 0 0 0\n1 10.0 0.0000000E+00 -0.0 0.0 0.0\n", True),
+        (b"1 0.0 0.9 0 0 0\n1 10.0 NaN 0.0 0.0 0.0\n", False),
+        (b"1 0.0 0.9 0 0 0\n1 10.0 ****** 0.0 0.0 0.0\n", False),
+        (b"", True),
+        (None, True),
+    ],
+)
+def test_whether_a_profile_ends_in_zeros(data, zero):
+    assert ends_in_zeros(data) is zero

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import ExitStack
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -61,7 +62,8 @@ def check(
     """Say what an observation and a plan are taken for, and whether they go together. Nothing is computed."""
     with guarded():
         hints = reading_hints(axes, stokes_order, unit, medium, continuum)
-        project, observation = load_input(obs, plan, hints, search or (), quiet=True)
+        project = load_project(plan, search or ())
+        observation = load_observation(project, obs, hints, quiet=True)
         report = _check(observation, project)
         _print_report(report, (*project.notes, *observation.notes))
         if report.errors:
@@ -139,17 +141,32 @@ def invert(
 ) -> None:
     """Invert an observation: atmospheres, fits, quality flags and provenance go into a Zarr store."""
     hint = f"the complete tiles are kept: run again with --resume to continue {output}"
-    with guarded(hint):
+    with guarded(hint), ExitStack() as ends:
+        from stokeswarm.client.servers import LocalServers
+
+        name, project = engine, None
+        if not name:
+            from stokeswarm.client.project import engine_name
+
+            project = load_project(plan, search or ())
+            name = engine_name("", project)
+        servers = ends.enter_context(LocalServers(slots, (name,)))
+        # They become ready while this process imports what it needs and reads the observation.
+        if inversion is None:
+            servers.begin("inversion")
+        if inference is None and init is not None and init.startswith("cnn"):
+            servers.begin("inference")
         from stokeswarm.client.cluster import connect
         from stokeswarm.client.gate import DEFAULT_STARTS, Gate, parse_starts
         from stokeswarm.client.neighbours import Rule
-        from stokeswarm.client.prepare import Wishes, engine_name
+        from stokeswarm.client.prepare import Wishes
         from stokeswarm.client.progress import Silent, reporter
         from stokeswarm.client.summary import render, summarize
         from stokeswarm.client.tiles import parse_tile
 
         hints = reading_hints(axes, stokes_order, unit, medium, continuum)
-        project, observation = load_input(obs, plan, hints, search or (), quiet=quiet)
+        project = project or load_project(plan, search or ())
+        observation = load_observation(project, obs, hints, quiet=quiet)
         if position:
             project, observation = _place(project, observation, position)
         report = _check(observation, project)
@@ -160,13 +177,12 @@ def invert(
         if not quiet:
             for text in report.warnings:
                 note(f"warning: {text}")
-        name = engine_name(engine, project)
         starts = parse_starts(gate_starts) or DEFAULT_STARTS
         wishes = Wishes(
             init, name, Gate(gate, novelty, starts, gate_tries), seed, all_cycles, assisted=assisted_cycles
         )
         progress = Silent() if quiet else reporter(err)
-        with connect(inference, inversion, slots, engines=(name,)) as cluster:
+        with connect(inference, inversion, servers=servers) as cluster:
             if not quiet and inversion is None:
                 note("starting the services on this machine …")
             run = cluster.begin(
@@ -220,21 +236,26 @@ def reading_hints(axes: str, stokes_order: str, unit: str, medium: str, continuu
     return {"axes": axes, "stokes_order": stokes_order, "unit": unit, "medium": medium, "continuum": level}
 
 
-def load_input(
-    obs: str | None, plan: str, hints: dict[str, Any], search: Sequence[str], *, quiet: bool = False
-) -> tuple[Project, Observation]:
-    """Read the plan and the observation, and say how they were understood."""
-    from stokeswarm.client.observing import observe
-    from stokeswarm.client.prepare import as_project
+def load_project(plan: str, search: Sequence[str]) -> Project:
+    """Read the plan."""
+    from stokeswarm.client.plan_files import as_project
 
-    project = as_project(plan, search)
+    return as_project(plan, search)
+
+
+def load_observation(
+    project: Project, obs: str | None, hints: dict[str, Any], *, quiet: bool = False
+) -> Observation:
+    """Read the observation, and say how it and the plan were understood."""
+    from stokeswarm.client.observing import observe
+
     observation = observe(project, obs, **hints)
     if not quiet:
-        note(f"plan: {project.plan.name} ({project.source or plan})")
+        note(f"plan: {project.plan.name} ({project.source or project.plan.name})")
         note(f"observation: {observation.recognised or observation.source}")
         for text in (*project.notes, *observation.notes):
             note(f"note: {text}")
-    return project, observation
+    return observation
 
 
 def _place(project: Project, observation: Observation, position: str) -> tuple[Project, Observation]:

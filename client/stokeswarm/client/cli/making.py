@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -19,10 +19,10 @@ from stokeswarm.client.cli.common import (
     note,
     out,
 )
-from stokeswarm.client.tiles import parse_tile
 from stokeswarm.contract.errors import InvalidArgumentError
-from stokeswarm.contract.instrument import instrument as instrument_of
-from stokeswarm.contract.plan import Plan
+
+if TYPE_CHECKING:
+    from stokeswarm.contract.plan import Plan
 
 
 def demo(
@@ -39,6 +39,7 @@ def demo(
     """Invert a synthetic active region with the whole system, compare with the truth, and draw it."""
     with guarded():
         from stokeswarm.client.demo import run_demo
+        from stokeswarm.client.tiles import parse_tile
 
         shape = parse_tile(size) if size else None
         run_demo(output, size=shape, quick=quick, seed=seed, slots=slots)
@@ -92,7 +93,8 @@ def sample(
                 note(f"{made.replaced} pixels of the map are left out")
             else:
                 from stokeswarm.client.cluster import connect
-                from stokeswarm.client.prepare import as_project, engine_name
+                from stokeswarm.client.plan_files import as_project
+                from stokeswarm.client.project import engine_name
                 from stokeswarm.client.random_atmospheres import POPULATIONS, Recipe
                 from stokeswarm.client.sampling import sample as draw
 
@@ -127,5 +129,7 @@ def _seen_by(plan: Plan, name: str) -> Plan:
     """The plan with an instrument's regions and noise in the place of its own."""
     if not name:
         return plan
+    from stokeswarm.contract.instrument import instrument as instrument_of
+
     known = instrument_of(name)
     return replace(plan, name=name, regions=known.regions, noise=(known.noise,) * 4)

@@ -72,16 +72,18 @@ def cluster(
 ) -> None:
     """Group an observation's profiles into classes and invert each one's mean, for --init clusters:FILE."""
     with guarded():
-        from stokeswarm.client.cli.inverting import load_input, reading_hints
+        from stokeswarm.client.cli.inverting import load_observation, load_project, reading_hints
         from stokeswarm.client.cluster import connect
         from stokeswarm.client.clustering import Grouping
         from stokeswarm.client.clusters import refuse_existing
-        from stokeswarm.client.prepare import Wishes, engine_name
+        from stokeswarm.client.prepare import Wishes
+        from stokeswarm.client.project import engine_name
 
         grouping = Grouping(classes, features, network, seed)
         refuse_existing(output)
         hints = reading_hints(axes, stokes_order, unit, medium, continuum)
-        project, observation = load_input(obs, plan, hints, search or (), quiet=quiet)
+        project = load_project(plan, search or ())
+        observation = load_observation(project, obs, hints, quiet=quiet)
         name = engine_name(engine, project)
         with connect(inference, inversion, slots, engines=(name,)) as services:
             if not quiet and inversion is None:
@@ -142,7 +144,7 @@ def repair(
     with guarded(hint):
         from stokeswarm.client.cluster import connect
         from stokeswarm.client.neighbours import Rule
-        from stokeswarm.client.prepare import as_project
+        from stokeswarm.client.plan_files import as_project
         from stokeswarm.client.progress import Silent, reporter
         from stokeswarm.client.store import ResultStore
 

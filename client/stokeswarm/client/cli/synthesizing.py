@@ -78,8 +78,9 @@ def synthesize(
 
         from stokeswarm.client.chosen import everywhere, of_map, of_models
         from stokeswarm.client.cluster import connect
+        from stokeswarm.client.plan_files import as_project
         from stokeswarm.client.positions import read_position
-        from stokeswarm.client.prepare import as_project, engine_name
+        from stokeswarm.client.project import engine_name
         from stokeswarm.client.sources import load
         from stokeswarm.client.synthesis import profiles
         from stokeswarm.contract.errors import InvalidArgumentError, OutputExistsError

@@ -259,7 +259,16 @@ def map_continuum(stokes: npt.NDArray[np.float32]) -> float:
     good = np.isfinite(some).any(axis=1) & (np.nan_to_num(some) != 0).any(axis=1)
     if not good.any():
         return float("nan")
-    return float(np.median(np.nanquantile(some[good], CONTINUUM_QUANTILE, axis=1)))
+    some = some[good]
+    # Without NaN all pixels go at once; nanquantile takes them one by one.
+    gaps = np.isnan(some).any(axis=1)
+    levels = np.concatenate(
+        [
+            np.quantile(some[~gaps], CONTINUUM_QUANTILE, axis=1),
+            np.nanquantile(some[gaps], CONTINUUM_QUANTILE, axis=1) if gaps.any() else [],
+        ]
+    )
+    return float(np.median(levels))
 
 
 def _check_stokes_order(observation: Observation, hints: Hints, name: str) -> None:

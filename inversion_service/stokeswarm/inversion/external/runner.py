@@ -213,6 +213,7 @@ class Place(Folder):
         started = time.monotonic()
         try:
             warden = self._send(request, stdin)
+            slot.meanwhile()
             answer, output = warden.wait(lambda: self._closed.is_set() or slot.cancelled(), slot.deadline)
         except WardenLostError as error:
             return self._lost(error, started, slot)

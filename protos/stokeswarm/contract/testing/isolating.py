@@ -11,7 +11,7 @@ import numpy as np
 
 from stokeswarm.contract.inversion import InvertResults
 from stokeswarm.contract.status import Status
-from stokeswarm.contract.testing.base import Check, Suite, timed
+from stokeswarm.contract.testing.base import Check, Suite, skip, timed
 from stokeswarm.contract.testing.examine import check_inversion, check_synthesis, expect, expect_same
 from stokeswarm.contract.testing.protocols import StubSlot
 
@@ -64,6 +64,21 @@ class Isolating(Suite):
             expect_same(
                 one.run([row], StubSlot()), 0, self.baseline(), row, "between those of another request"
             )
+
+    def test_results_that_are_made_late(self) -> None:
+        """A job that frees its slot before it makes a pixel's results may run others there meanwhile."""
+        self.inverts()
+        job = self.engine.prepare_inversion(self.request())
+        deferred = getattr(job, "deferred", None)
+        if deferred is None:
+            skip(f"{self.info.name} makes its results while it has the slot")
+        found: list[InvertResults] = []
+        first = deferred([0], StubSlot())
+        second = deferred([1], StubSlot(meanwhile=lambda: found.append(first())))
+        job.run([0], StubSlot())
+        for row, results in enumerate((*found, second())):
+            expect_same(results, 0, self.baseline(), row, "made late")
+        expect(len(found) == 1, f"meanwhile: expected one call, found {len(found)}")
 
     def test_slots_work_at_the_same_time(self) -> None:
         """Two threads, two slots, one job."""

@@ -15,6 +15,10 @@ def never() -> bool:
     return False
 
 
+def nothing() -> None:
+    """Owe nothing."""
+
+
 @dataclass(frozen=True, slots=True)
 class StubSlot:
     """A slot of the inversion server as an engine sees it (`stokeswarm.inversion.engine.Slot`).
@@ -27,11 +31,14 @@ class StubSlot:
         True once nobody waits for the result any more.
     deadline : float
         `time.monotonic` second after which a pixel must end with `Status.TIMEOUT`.
+    meanwhile : callable () -> None
+        To be called between starting a code and waiting for it.
     """
 
     number: int = 0
     cancelled: Callable[[], bool] = never
     deadline: float = float("inf")
+    meanwhile: Callable[[], None] = nothing
 
     def out_of_time(self) -> bool:
         """Whether the deadline has passed."""

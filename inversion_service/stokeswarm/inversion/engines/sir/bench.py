@@ -107,6 +107,15 @@ class Bench:
         """A file of the run's folder; None where it is absent or empty."""
         return self._place(slot).read(self._name(name))
 
+    def read_all(self, slot: Slot, task: Task) -> dict[str, bytes | None]:
+        """What an inversion left, by name; None where it is absent or empty."""
+        dialect = self._dialect
+        names = [dialect.chi, dialect.log]
+        for position in range(len(task.cycles)):
+            outputs = dialect.outputs(position, task.n_component)
+            names += [*outputs.models, outputs.profile, *outputs.errors]
+        return {name: self.read(slot, name) for name in names if name}
+
     def _once(self, slot: Slot, task: Task, files: Mapping[str, str], where: Where) -> Run:
         try:
             place = self._place(slot)

@@ -157,6 +157,15 @@ def profile(data: bytes | None, name: str, columns: Floats) -> Floats:
     return rows[2:]
 
 
+def ends_in_zeros(data: bytes | None) -> bool:
+    """Whether the last row of a profile is zero, or absent: no intensity that was computed is."""
+    cells = (data or b"").rstrip().rpartition(b"\n")[2].split()[2:]
+    try:
+        return not any(map(float, cells))
+    except ValueError:  # such a cycle does not count
+        return False
+
+
 def synthesised(
     run: Run, dialect: Dialect, data: bytes | None, name: str, sampling: Sampling, limit: float
 ) -> Floats:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Final
 
@@ -22,6 +22,7 @@ from stokeswarm.inversion.engines.sir.dialect import MADE, Mode, Where
 from stokeswarm.inversion.engines.sir.examine import (
     CycleOutput,
     PixelFailedError,
+    ends_in_zeros,
     inverted,
     iterations,
     reason,
@@ -113,19 +114,33 @@ class SirInversion:
 
     def run(self, rows: Sequence[int], slot: Slot) -> InvertResults:
         """Invert the request's pixels at some positions."""
-        return assembled(self._request, self._numbers, rows, [self._pixel(row, slot) for row in rows])
+        return self.deferred(rows, slot)()
+
+    def deferred(self, rows: Sequence[int], slot: Slot) -> Callable[[], InvertResults]:
+        """Run the code; what it wrote is read, but not yet understood."""
+        steps = [self._pixel(row, slot) for row in rows]
+        for step in steps:
+            next(step)
+        return lambda: assembled(self._request, self._numbers, rows, [next(step) for step in steps])
 
     # -- one pixel ---------------------------------------------------------------------------------
 
-    def _pixel(self, row: int, slot: Slot) -> Pixel:
+    def _pixel(self, row: int, slot: Slot) -> Iterator[Pixel]:
+        """The pixel twice: unfinished, once it does not need the slot any more, and as it ended."""
         pixel = Pixel(Status.OK)
+        steps, freed = self._invert(row, slot, pixel), False
         try:
-            self._invert(row, slot, pixel)
+            for _ in steps:
+                freed = True
+                yield pixel
         except PixelFailedError as failure:
-            return Pixel(failure.status, failure.message, seconds=pixel.seconds)
-        return pixel
+            pixel = Pixel(failure.status, failure.message, seconds=pixel.seconds)
+        if not freed:
+            yield pixel
+        yield pixel
 
-    def _invert(self, row: int, slot: Slot, pixel: Pixel) -> None:
+    def _invert(self, row: int, slot: Slot, pixel: Pixel) -> Iterator[None]:
+        """Fill a pixel; stops in between where it does not need the slot any more."""
         problem, request = self._problem, self._request
         slot = problem.bench.begin(slot)
         observed, weight = observed_and_weight(request, row)
@@ -141,32 +156,44 @@ class SirInversion:
         }
         run = problem.bench.run(slot, task, files, where)
         pixel.seconds = run.cpu_seconds
+        wrote = problem.bench.read_all(slot, task)
+        place = slot if self._needs_synthesis(wrote) else None
+        if place is None:
+            yield
         outputs, missing = inverted(
             run,
             problem.dialect,
             task,
-            lambda name: problem.bench.read(slot, name),
+            wrote.get,
             start,
             problem.log_tau,
             problem.sampling,
             problem.bench.limit,
             [f"cycle {number + 1}" for number in self._numbers],
         )
-        log = problem.bench.read(slot, problem.dialect.log)
+        log = wrote.get(problem.dialect.log)
         pixel.iterations = iterations(log)
         for position, output in enumerate(outputs):
             if output is None:
                 pixel.cycles.append(None)
                 continue
-            fit = self._fit(position, output, slot, where, factor, observed, weight, pixel)
+            fit = self._fit(position, output, place, where, factor, observed, weight, pixel)
             if not fit.moved:
                 fit.merit = start_merit(log)
             pixel.cycles.append(fit)
         self._drop_bad_start(pixel, run)
         totals = [np.inf if fit is None else fit.total for fit in pixel.cycles]
         pixel.best = max(i for i, total in enumerate(totals) if total == min(totals))
-        pixel.errors, unknown = self._errors(pixel.best, slot, optional=problem.dialect.may_skip(task))
+        pixel.errors, unknown = self._errors(pixel.best, wrote, optional=problem.dialect.may_skip(task))
         self._judge(pixel, run, missing or unknown)
+
+    def _needs_synthesis(self, wrote: Mapping[str, bytes | None]) -> bool:
+        """Whether a cycle's profile may have to be completed (`_completed`), on the files of this run."""
+        for position in range(len(self._numbers)):
+            name = self._problem.dialect.outputs(position, self._plan.n_component).profile
+            if self._weighting.left_out(position) or ends_in_zeros(wrote.get(name)):
+                return True
+        return False
 
     def _check_pixel(self, stokes: npt.NDArray[np.float32], weight: Floats, factor: Floats) -> None:
         """Refuse what SIR would misunderstand in silence."""
@@ -224,7 +251,7 @@ class SirInversion:
         self,
         position: int,
         output: CycleOutput,
-        slot: Slot,
+        slot: Slot | None,
         where: Where,
         factor: Floats,
         observed: Floats,
@@ -251,7 +278,7 @@ class SirInversion:
         )
 
     def _completed(
-        self, position: int, output: CycleOutput, slot: Slot, where: Where, pixel: Pixel
+        self, position: int, output: CycleOutput, slot: Slot | None, where: Where, pixel: Pixel
     ) -> Floats:
         """The cycle's profile; by a synthesis what SIR leaves zero.
 
@@ -260,6 +287,8 @@ class SirInversion:
         left_out = self._weighting.left_out(position)
         if output.profile is not None and not left_out:
             return output.profile
+        if slot is None:
+            raise AssertionError("a profile was to be completed whose end was not zero")
         problem = self._problem
         names = problem.dialect.outputs(position, self._plan.n_component).models
         task = replace(problem.task(Mode.SYNTHESIS, where.mu), models=names)
@@ -280,13 +309,15 @@ class SirInversion:
         profile[list(left_out)] = made[list(left_out)]
         return profile
 
-    def _errors(self, position: int, slot: Slot, *, optional: bool) -> tuple[list[Fields], str]:
+    def _errors(
+        self, position: int, wrote: Mapping[str, bytes | None], *, optional: bool
+    ) -> tuple[list[Fields], str]:
         """Uncertainties of a cycle; where they cannot be read none, and why."""
         problem = self._problem
         found = []
         names = problem.dialect.outputs(position, self._plan.n_component).errors
         for component, name in enumerate(names):
-            data = problem.bench.read(slot, name)
+            data = wrote.get(name)
             if data is None:
                 return [], "" if optional else f"no uncertainties: no {name}"
             try:
