@@ -29,6 +29,8 @@ MAX_VELOCITY: Final = 9.0
 MAX_TURBULENCE: Final = 2.5
 #: nearer to the limb a plane-parallel atmosphere says little
 LOWEST_MU: Final = 0.1
+#: oscillator strengths that are known no better than this are not worth a training [dex]
+MAX_LOG_GF_SPREAD: Final = 0.5
 #: atmospheres of one random stream
 BLOCK: Final = 256
 #: how many atmospheres have a jump of velocity, and of field strength, somewhere along the line of sight
@@ -105,6 +107,10 @@ class Recipe:
         Keys of `POPULATIONS`; their shares are scaled to add up to 1.
     mu : tuple of float
         Lowest and highest cosine of the heliocentric angle, evenly distributed.
+    log_gf_spread : float
+        Standard deviation [dex] of what is added to the log gf of every line, drawn anew for every block:
+        published values differ by some tenths, and a network that has seen one only takes the difference for
+        temperature and field.
 
     Raises
     ------
@@ -116,6 +122,7 @@ class Recipe:
     seed: int = 0
     classes: tuple[str, ...] = tuple(POPULATIONS)
     mu: tuple[float, float] = (1.0, 1.0)
+    log_gf_spread: float = 0.0
 
     def __post_init__(self) -> None:
         if self.n < 1:
@@ -132,6 +139,12 @@ class Recipe:
         if not LOWEST_MU <= low <= high <= 1.0:
             raise InvalidArgumentError(
                 f"sample: mu: expected {LOWEST_MU:g} <= lowest <= highest <= 1, found {low:g} and {high:g}"
+            )
+
+        if not 0.0 <= self.log_gf_spread <= MAX_LOG_GF_SPREAD:
+            raise InvalidArgumentError(
+                f"sample: log gf spread: expected 0 to {MAX_LOG_GF_SPREAD:g} dex, "
+                f"found {self.log_gf_spread:g}"
             )
 
     @property

@@ -35,6 +35,8 @@ __all__ = ["Recipe", "Sampled", "Synthesizer", "sample", "sample_atmospheres", "
 
 #: blocks on their way at the same time
 IN_FLIGHT: Final = 4
+#: last part of the seed of the lines' strengths
+LINES_STREAM: Final = 6302
 #: how often an atmosphere that cannot be synthesised is replaced by another
 MAX_ATTEMPTS: Final = 5
 
@@ -185,6 +187,7 @@ def _synthesized(
 ) -> tuple[Drawn, npt.NDArray[np.float32], Atmosphere, Counter[str]]:
     """One block: what was drawn, its profiles and atmospheres as used, and why others were replaced."""
     drawn = draw_block(recipe, block, plan.log_tau)
+    plan = with_other_strengths(plan, recipe, block)
     n, first = len(drawn.mu), recipe.rows(block).start
     atmosphere, mu, classes = drawn.atmosphere, drawn.mu.copy(), drawn.classes.copy()
     stokes = np.full((n, 4, plan.wavelength.size), np.nan, np.float32)
@@ -211,6 +214,22 @@ def _synthesized(
         f"{left.size} of {n} atmospheres of block {block} could not be synthesised in {MAX_ATTEMPTS} "
         f"attempts: {reasons.most_common(1)[0][0]}"
     )
+
+
+def with_other_strengths(plan: Plan, recipe: Recipe, block: int) -> Plan:
+    """The plan with a block's log gf: each line's own, plus a normal deviate of the recipe's spread."""
+    if recipe.log_gf_spread == 0.0:
+        return plan
+    random = np.random.default_rng([recipe.seed, block, LINES_STREAM])
+    regions = []
+    for region in plan.regions:
+        shifts = recipe.log_gf_spread * random.standard_normal(len(region.lines))
+        lines = tuple(
+            replace(line, log_gf=line.log_gf + float(shift))
+            for line, shift in zip(region.lines, shifts, strict=True)
+        )
+        regions.append(replace(region, lines=lines))
+    return replace(plan, regions=tuple(regions))
 
 
 def synthesize_all(

@@ -24,7 +24,7 @@ import numpy.typing as npt
 
 from stokeswarm.client.layout import Start
 from stokeswarm.client.polarity import mirrored, points_away
-from stokeswarm.client.smooth import smoothed
+from stokeswarm.client.smooth import smoothed, within_nodes
 from stokeswarm.contract.atmosphere import SCALAR, STRATIFIED, Atmosphere, Floats
 from stokeswarm.contract.errors import InvalidArgumentError, PlanError
 from stokeswarm.contract.inference import ModelInfo, Prediction
@@ -245,6 +245,12 @@ class CnnStart:
         base = self.base.start(pixels).atmosphere[0]
         smooth = smoothed(guess.atmosphere, self.plan)
         atmosphere = on_axis(smooth, base, self.plan, self.model.quantities)
+        n_node = self.plan.cycles[-1].components[0].temperature
+        if n_node and "temperature" in self.model.quantities:
+            model = base.resample(self.plan.log_tau).temperature
+            low, high = self.plan.limit("temperature")
+            fitted = within_nodes(atmosphere.temperature, model, self.plan.log_tau, n_node)
+            atmosphere = replace(atmosphere, temperature=np.clip(fitted, low, high))
         usable = np.array([status.has_result for status in guess.status], np.bool_)
         for name, values in atmosphere.arrays().items():
             if name in SCALAR or name in ("temperature", "field_strength", "velocity"):

@@ -108,9 +108,9 @@ def check_parity(expected: Output, model: bytes, card: Card, stokes: Float32s) -
     -------
     float
         Largest difference, relative to the spread (largest minus smallest) of the quantity over profiles and
-        nodes. Azimuths are compared around the circle, relative to 180°, and they and their errors with the
-        weight that azimuths have in training: where the field has no transverse part, the angle of two
-        vanishing numbers magnifies their rounding.
+        nodes; of a predicted error, too, to that of its quantity. Azimuths are compared around the circle,
+        relative to 180°, and they and their errors with the weight that azimuths have in training: where the
+        field has no transverse part, the angle of two vanishing numbers magnifies their rounding.
 
     Raises
     ------
@@ -123,6 +123,7 @@ def check_parity(expected: Output, model: bytes, card: Card, stokes: Float32s) -
     part = dict(zip(card.quantities, np.moveaxis(expected.atmosphere, 1, 0), strict=True))
     square = part["field_strength"] ** 2
     known = np.sin(np.deg2rad(part["inclination"])) ** 2 * square / (square + HALF_WEIGHT["azimuth"] ** 2)
+    spreads = {name: float(np.ptp(values)) for name, values in part.items()}
     worst: dict[str, float] = {}
     for output, values in expected.arrays().items():
         for name, a, b in _columns(output, values, found[output], card):
@@ -131,6 +132,8 @@ def check_parity(expected: Output, model: bytes, card: Card, stokes: Float32s) -
                 difference, spread = known * np.minimum(difference, 180.0 - difference), 180.0
             elif name == f"{ERROR} azimuth":
                 difference = known * difference
+            if name.startswith(f"{ERROR} "):
+                spread = max(spread, spreads[name.removeprefix(f"{ERROR} ")])
             worst[name] = float(difference.max()) / max(spread, float(np.finfo(np.float32).tiny))
     name, largest = max(worst.items(), key=lambda item: item[1])
     if not largest <= PARITY:

@@ -17,7 +17,7 @@ from stokeswarm.client.random_atmospheres import (
     Recipe,
     draw_block,
 )
-from stokeswarm.client.sampling import sample, sample_atmospheres, synthesize_all
+from stokeswarm.client.sampling import sample, sample_atmospheres, synthesize_all, with_other_strengths
 from stokeswarm.contract.atmosphere import Atmosphere
 from stokeswarm.contract.errors import (
     DataLossError,
@@ -169,6 +169,7 @@ def test_towards_the_limb_one_looks_higher_up() -> None:
         ({"n": 5, "classes": ()}, "found none"),
         ({"n": 5, "mu": (0.0, 1.0)}, "lowest <= highest <= 1"),
         ({"n": 5, "mu": (0.9, 0.5)}, "lowest <= highest <= 1"),
+        ({"n": 5, "log_gf_spread": -0.1}, "0 to 0.5 dex"),
     ],
 )
 def test_nonsense_is_refused(options: dict[str, object], reason: str) -> None:
@@ -203,6 +204,23 @@ def test_training_set_pairs_profiles_with_their_atmospheres(tmp_path: Path) -> N
     assert seen[-1] == (600, 600, 0)
     mu = {int(p): float(m) for r in service.requests for p, m in zip(r.pixel, r.mu, strict=True)}
     assert [mu[i] for i in range(600)] == pytest.approx(expected.mu)
+
+
+def test_strengths_of_lines_vary_from_block_to_block(tmp_path: Path) -> None:
+    recipe = Recipe(20 * BLOCK, 3, log_gf_spread=0.1)
+
+    def strengths(plan: Plan) -> tuple[float, ...]:
+        return tuple(line.log_gf for line in plan.regions[0].lines)
+
+    shifted = [strengths(with_other_strengths(plan(), recipe, block)) for block in range(20)]
+    shift = np.array(shifted) - strengths(plan())
+    assert len(np.unique(shift)) == shift.size, "every line, in every block, a strength of its own"
+    assert 0.06 < shift.std() < 0.14
+    assert strengths(with_other_strengths(plan(), recipe, 7)) == shifted[7]
+    assert strengths(with_other_strengths(plan(), Recipe(5), 0)) == strengths(plan())
+    service = FakeService(obedient)
+    sample(service, plan(), Recipe(2 * BLOCK, 3, log_gf_spread=0.1), tmp_path / "t.zarr")
+    assert {strengths(request.plan) for request in service.requests} == set(shifted[:2])
 
 
 def test_what_cannot_be_synthesised_is_replaced(tmp_path: Path) -> None:

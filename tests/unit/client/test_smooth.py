@@ -7,10 +7,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from stokeswarm.client.smooth import projection, smoothed
+from stokeswarm.client.smooth import cardinal_functions, projection, smoothed, within_nodes
 from stokeswarm.contract.atmosphere import Atmosphere
 from stokeswarm.contract.instrument import instrument
 from stokeswarm.contract.plan import Cycle, Nodes, Plan
+from stokeswarm.inversion.engines.lte.nodes import interpolation_matrix
 
 NODES = np.array([1.2, 0.6, 0.2, -0.2, -0.6, -1.0, -1.5, -2.0, -2.8, -4.0])
 
@@ -54,3 +55,23 @@ def test_a_pixel_does_not_depend_on_its_neighbours() -> None:
     alone = smoothed(guess().take([1]), freedom)
     for name, values in alone.arrays().items():
         np.testing.assert_array_equal(values[0], together.arrays()[name][1], err_msg=name)
+
+
+@pytest.mark.parametrize("n_node", [1, 2, 3, 5, 7])
+def test_cardinal_functions_are_those_of_the_engine(n_node: int) -> None:
+    axis = 1.2 - 0.1 * np.arange(53)
+    np.testing.assert_allclose(
+        cardinal_functions(axis, n_node), interpolation_matrix(axis, n_node), rtol=0, atol=1e-12
+    )
+
+
+def test_what_nodes_can_make_of_the_model_stays_and_nothing_else() -> None:
+    axis = 1.2 - 0.1 * np.arange(53)
+    model = 6000.0 + 400.0 * axis + 60.0 * np.sin(9.0 * axis)
+    nodes = np.array([[300.0, -200.0, 100.0, 400.0, -50.0], [0.0, 0.0, 50.0, 0.0, 0.0]])
+    wanted = model + nodes @ cardinal_functions(axis, 5).T
+    np.testing.assert_allclose(within_nodes(wanted, np.tile(model, (2, 1)), axis, 5), wanted, rtol=1e-10)
+    wiggly = wanted + 80.0 * np.cos(12.0 * axis)
+    found = within_nodes(wiggly, np.tile(model, (2, 1)), axis, 5)
+    line_forming = (axis < 0.2) & (axis > -2.5)
+    assert np.abs(found - wanted)[:, line_forming].max() < 30.0

@@ -58,6 +58,12 @@ def sample(
     mu: Annotated[
         str, typer.Option(metavar="LOW,HIGH", help="Cosines of the heliocentric angle, evenly drawn.")
     ] = "0.2,1",
+    log_gf_spread: Annotated[
+        float,
+        typer.Option(
+            "--log-gf-spread", metavar="DEX", help="Vary the lines' log gf by this much (1 sigma, per 256)."
+        ),
+    ] = 0.0,
     classes: Annotated[
         str, typer.Option(metavar="A,B", help="Draw from these only: quiet, network, plage, …")
     ] = "",
@@ -100,7 +106,7 @@ def sample(
 
                 low, high = _two(mu)
                 chosen = tuple(part.strip() for part in classes.split(",") if part.strip())
-                recipe = Recipe(n, seed, chosen or tuple(POPULATIONS), (low, high))
+                recipe = Recipe(n, seed, chosen or tuple(POPULATIONS), (low, high), log_gf_spread)
                 project = as_project(plan, search or ())
                 wanted = _seen_by(project.plan, instrument)
                 name = engine_name(engine, project)

@@ -33,8 +33,6 @@ Floats = npt.NDArray[np.float64]
 FAR_OFF: Final = 0.1
 #: scalings tried; each leaves a tenth of the error
 MAX_SCALINGS: Final = 4
-#: azimuths that are right to this [rad] are left to the iterations
-SMALL_TURN: Final = 0.02
 #: fraction of the polarisation signal, and multiple of the noise, that a fit may leave out
 MISSED: Final = 0.05
 CLEAR: Final = 5.0
@@ -46,13 +44,16 @@ STRONG_FIELD: Final = 2000.0
 QUIET_TURBULENCE: Final = 1.0
 
 
-def warmed(evaluator: Evaluator, observed: Observed, model: Model, workspace: Workspace) -> Model:
+def warmed(
+    evaluator: Evaluator, observed: Observed, model: Model, profile: Floats | None, workspace: Workspace
+) -> Model:
     """The model with its temperature scaled so that its mean intensity is about the observed one.
 
     Radiative equilibrium scales T(τ) with the effective temperature, so a darker atmosphere is better
     approached by a factor than by a shift, which would make its top absurdly cold. The factor is the ratio
     of the Planck temperatures of observed and synthetic intensity at τ = 1. Unchanged where the mean
-    intensity is within `FAR_OFF`, or where there are two components.
+    intensity is within `FAR_OFF`, or where there are two components. ``profile`` is the model's, where it is
+    known.
     """
     used = observed.weight[0] > 0.0
     if len(model.components) > 1 or not used.any():
@@ -65,7 +66,9 @@ def warmed(evaluator: Evaluator, observed: Observed, model: Model, workspace: Wo
     low, high = evaluator.plan.limit("temperature")
     for _ in range(MAX_SCALINGS):
         component = model.components[0]
-        found = float(evaluator.profile(model, observed.stray_light, observed.mu, workspace)[0, used].sum())
+        if profile is None:
+            profile = evaluator.profile(model, observed.stray_light, observed.mu, workspace)
+        found = float(profile[0, used].sum())
         if not np.isfinite(found) or found <= 0.0 or abs(found / wanted - 1.0) < FAR_OFF:
             break
         temperature = component.values[TEMPERATURE, surface]
@@ -76,20 +79,21 @@ def warmed(evaluator: Evaluator, observed: Observed, model: Model, workspace: Wo
         scaled = evaluator.in_equilibrium(replace(component, values=values), observed.mu)
         if not np.isfinite(scaled.values).all():
             break
-        model = replace(model, components=(scaled,))
+        model, profile = replace(model, components=(scaled,)), None
     return model
 
 
-def turned(layout: Layout, observed: Observed, weight: Floats, fit: Fit) -> Model | None:
-    """The model with the field turned to where the observed polarisation points; None if it already does.
+def turned(layout: Layout, observed: Observed, weight: Floats, fit: Fit) -> Fit:
+    """The fit with the field turned to where the observed polarisation points.
 
     Two exact symmetries of the transfer equation: turning the azimuth of the whole column by Δχ turns
-    (Q, U) by 2Δχ, and γ → 180° − γ changes the sign of V. The best Δχ is known in closed form; without it a
-    start with a wrong azimuth is driven to γ = 0, where the azimuth has no effect any more. None, too, where
-    there are two components: their fields are told apart by the iterations only.
+    (Q, U) by 2Δχ, and γ → 180° − γ changes the sign of V, so that neither needs a synthesis. The best Δχ is
+    known in closed form; without it a start with a wrong azimuth is driven to γ = 0, where the azimuth has no
+    effect any more. Unchanged where there are two components or stray light: the iterations alone tell their
+    fields apart.
     """
-    if len(fit.model.components) > 1:
-        return None
+    if len(fit.model.components) > 1 or observed.stray_light is not None:
+        return fit
     free = layout.free(0)
     stokes, profile = observed.stokes, fit.profile
     turn, flip = 0.0, False
@@ -100,14 +104,26 @@ def turned(layout: Layout, observed: Observed, weight: Floats, fit: Fit) -> Mode
         turn = 0.5 * float(np.arctan2(across, along))
     if INCLINATION in free:
         flip = bool(np.sum(weight[3] * profile[3] * stokes[3]) < 0.0)
-    if abs(turn) < SMALL_TURN and not flip:
-        return None
+    if turn == 0.0 and not flip:
+        return fit
     component = fit.model.components[0]
     values = component.values.copy()
     values[AZIMUTH] += turn
     if flip:
         values[INCLINATION] = np.pi - values[INCLINATION]
-    return replace(fit.model, components=(replace(component, values=values),))
+    model = replace(fit.model, components=(replace(component, values=values),))
+    turning = np.eye(4)
+    turning[1:3, 1:3] = [[np.cos(2 * turn), -np.sin(2 * turn)], [np.sin(2 * turn), np.cos(2 * turn)]]
+    turning[3, 3] = -1.0 if flip else 1.0
+    # Few numbers, but no BLAS: its sums depend on the machine.
+    profile = np.zeros_like(fit.profile)
+    jacobian = np.zeros_like(fit.jacobian)
+    for i, j in zip(*np.nonzero(turning), strict=True):
+        profile[i] += turning[i, j] * fit.profile[j]
+        jacobian[:, i] += turning[i, j] * fit.jacobian[:, j]
+    if flip:
+        jacobian[layout.rows(INCLINATION)] *= -1.0
+    return Fit(model, profile, observed.chi2(profile), jacobian)
 
 
 def suspicious(layout: Layout, observed: Observed, fit: Fit) -> bool:

@@ -33,6 +33,14 @@ STILL_MOVING: Final = 1e-2
 LARGEST_STEP: Final = 5.0
 #: relative error of the mean intensity above which only the temperature moves
 FAR_OFF: Final = 0.1
+#: a step is not worth its computation where the linear model promises less than this fraction of the merit,
+#: or of what noise alone would leave where the fit is bad: of 448 samples 0.02, a seventh of one σ
+WORTHWHILE: Final = 5e-5
+#: damping up to which the model's promise is that of the minimum, not of a shortened step
+TRUSTED_DAMPING: Final = 1e-2
+#: share of the promised gain above which the damping is lowered, and below which it is raised
+GOOD_MODEL: Final = 0.75
+POOR_MODEL: Final = 0.25
 #: failed steps in a row that end a cycle
 MAX_FAILURES: Final = 6
 
@@ -57,7 +65,6 @@ class CycleRun:
         self._workspace = workspace
         self._slot = slot
         self._weight = observed.weight * np.asarray(cycle.weights)[:, None]
-        self._jacobian: Floats = np.empty(0)
         self.iterations = 0
         self.merit = np.nan
         self.moving = False
@@ -73,20 +80,16 @@ class CycleRun:
             for c, component in enumerate(model.components)
         )
         model = replace(model, components=components)
-        if TEMPERATURE in self.layout.free(0):
-            model = adjust.warmed(self._evaluator, self._observed, model, self._workspace)
         fit = self._evaluate(model)
+        if TEMPERATURE in self.layout.free(0):
+            profile = None if fit is None else fit.profile
+            warmed = adjust.warmed(self._evaluator, self._observed, model, profile, self._workspace)
+            if warmed is not model:
+                fit = self._evaluate(warmed)
         if fit is None:
             return None
         turned = adjust.turned(self.layout, self._observed, self._weight, fit)
-        if turned is None:
-            return fit
-        before = self._jacobian
-        found = self._evaluate(turned)
-        if found is not None and self._merit(found) < self._merit(fit):
-            return found
-        self._jacobian = before
-        return fit
+        return turned if self._merit(turned) < self._merit(fit) else fit
 
     def _evaluate(self, model: Model) -> Fit | None:
         evaluator = self._evaluator
@@ -97,8 +100,7 @@ class CycleRun:
         )
         if not (np.isfinite(profile).all() and np.isfinite(jacobian).all()):
             return None
-        self._jacobian = jacobian
-        return Fit(model, profile, self._observed.chi2(profile))
+        return Fit(model, profile, self._observed.chi2(profile), jacobian)
 
     def _merit(self, fit: Fit) -> float:
         return float(np.sum(self._weight * (self._observed.stokes - fit.profile) ** 2))
@@ -110,14 +112,17 @@ class CycleRun:
         self.merit = self._merit(fit)
         n_free = self.layout.n_free
         curvature, gradient = np.empty((n_free, n_free)), np.empty(n_free)
-        jacobian = self._jacobian
         calm = failures = 0
+        n_sample = max(self._observed.n_sample, 1)
         while self.iterations < plan.max_iterations and calm < PATIENCE and failures < MAX_FAILURES:
             if self._slot.cancelled() or self._slot.out_of_time():
                 return fit
             residual = self._observed.stokes - fit.profile
-            kernels.normal_equations(jacobian, residual, self._weight, curvature, gradient)
+            kernels.normal_equations(fit.jacobian, residual, self._weight, curvature, gradient)
             change, damping = self._step(fit, curvature, gradient, damping)
+            expected = float(2.0 * gradient @ change - change @ curvature @ change)
+            if expected < WORTHWHILE * min(self.merit, n_sample) and damping <= TRUSTED_DAMPING:
+                break
             trial = self._evaluate(self._moves.moved(fit.model, self.layout, change, self._observed.mu))
             self.iterations += 1
             merit = np.inf if trial is None else self._merit(trial)
@@ -125,8 +130,11 @@ class CycleRun:
                 gain = (self.merit - merit) / self.merit
                 calm = calm + 1 if gain < CONVERGED else 0
                 self.moving = gain > STILL_MOVING
-                fit, self.merit, jacobian = trial, merit, self._jacobian
-                damping = max(damping / 10.0, 1e-7)
+                if self.merit - merit > GOOD_MODEL * expected:
+                    damping = max(damping / 10.0, 1e-7)
+                elif self.merit - merit < POOR_MODEL * expected:
+                    damping = max(damping * 10.0, 1e-4)
+                fit, self.merit = trial, merit
                 failures = 0
             else:
                 damping = max(damping * 10.0, 1e-4)

@@ -18,6 +18,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.interpolate import CubicSpline
 
+from stokeswarm.inversion.engines.lte import kernels
 from stokeswarm.inversion.engines.lte.constants import SPEED_OF_LIGHT
 
 Array = npt.NDArray[np.float64]
@@ -46,15 +47,8 @@ def _toeplitz(kernel: Array, n: int) -> Array:
 
     `kernel` holds the weights of the lags -h … h (out[i] = Σ kernel[h + i - j] in[j]).
     """
-    half = kernel.size // 2
-    lag = np.arange(n)[:, None] - np.arange(n)[None, :]
-    matrix = np.where(np.abs(lag) <= half, kernel[np.clip(lag + half, 0, 2 * half)], 0.0)
-    # All that would come from beyond the first (last) sample is given to it.
-    from_below = np.concatenate([np.cumsum(kernel[::-1])[::-1], [0.0]])
-    from_above = np.concatenate([[0.0], np.cumsum(kernel)])
-    rows = np.arange(n)
-    matrix[:, 0] += from_below[np.clip(rows + 1 + half, 0, 2 * half + 1)]
-    matrix[:, -1] += from_above[np.clip(rows - n + half + 1, 0, 2 * half + 1)]
+    matrix = np.zeros((n, n))
+    kernels.fill_toeplitz(np.ascontiguousarray(kernel), matrix)
     return matrix
 
 

@@ -69,6 +69,17 @@ class PixelInverter:
     def __init__(self, evaluator: Evaluator) -> None:
         self._evaluator = evaluator
         self._moves = Moves(evaluator)
+        #: by number of the cycle, and whether there is stray light
+        self._layouts: dict[tuple[int, bool], Layout] = {}
+
+    def _layout(self, number: int, has_stray_light: bool) -> Layout:
+        """The free parameters of a cycle, the same for every pixel."""
+        key = (number, has_stray_light)
+        if key not in self._layouts:
+            plan = self._evaluator.plan
+            cycle = plan.carried_nodes(plan.cycles[number])
+            self._layouts[key] = Layout.of(cycle, self._evaluator.log_tau, has_stray_light)
+        return self._layouts[key]
 
     def invert(
         self, observed: Observed, start: Model, cycles: tuple[int, ...], workspace: Workspace, slot: Slot
@@ -83,7 +94,7 @@ class PixelInverter:
         made: list[tuple[int, Fit, int]] = []
         for number in cycles:
             cycle = plan.carried_nodes(plan.cycles[number])
-            layout = Layout.of(cycle, self._evaluator.log_tau, observed.stray_light is not None)
+            layout = self._layout(number, observed.stray_light is not None)
             run = CycleRun(self._evaluator, self._moves, observed, cycle, layout, workspace, slot)
             prepared = run.prepare(start if best is None else best.model)
             if prepared is None:
@@ -115,7 +126,7 @@ class PixelInverter:
         blank = self._nothing(start, Status.OK, "", iterations)
         if best_run is None:
             return replace(blank, fit=best, ran=cycles, by_cycle=tuple(made))
-        sigma, scalar = uncertainty(self._evaluator, observed, best, best_run.layout, workspace)
+        sigma, scalar = uncertainty(self._evaluator, observed, best, best_run.layout)
         return Outcome(
             status=Status.NOT_CONVERGED if best_run.moving else Status.OK,
             message="χ² was still falling when the iterations ended" if best_run.moving else "",

@@ -80,6 +80,30 @@ def convolve(spectra: Floats, transposed: Floats, first: int, first_out: int, ou
 
 
 @njit
+def fill_toeplitz(kernel: Floats, matrix: Floats) -> None:
+    """Write a convolution into a matrix of zeros; what would come from beyond an end is given to its sample.
+
+    Parameters
+    ----------
+    kernel : ndarray (2 h + 1,)
+        Weights of the lags −h … h.
+    matrix : ndarray (n, n)
+        Filled with kernel[h + i − j] in row i and column j.
+    """
+    n, half = matrix.shape[0], kernel.size // 2
+    for i in range(n):
+        for j in range(max(i - half, 0), min(i + half, n - 1) + 1):
+            matrix[i, j] = kernel[half + i - j]
+        below = above = 0.0
+        for lag in range(i + 1, half + 1):
+            below += kernel[half + lag]
+        for lag in range(n - i, half + 1):
+            above += kernel[half - lag]
+        matrix[i, 0] += below
+        matrix[i, n - 1] += above
+
+
+@njit
 def normal_equations(
     jacobian: Floats, residual: Floats, weight: Floats, curvature: Floats, gradient: Floats
 ) -> None:
@@ -120,4 +144,5 @@ def warm_up() -> None:
     project(a, np.ones((2, 2)), out)
     multiply(np.ones((2, 2)), np.ones((2, 2)), np.ones((2, 2)))
     convolve(a, np.eye(3), 0, 0, out)
+    fill_toeplitz(np.ones(3), np.zeros((2, 2)))
     normal_equations(a, a[0], a[0], np.ones((2, 2)), np.ones(2))

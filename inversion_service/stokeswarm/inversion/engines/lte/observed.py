@@ -43,8 +43,12 @@ class Observed:
 
 @dataclass(frozen=True, slots=True)
 class Fit:
-    """A model, its profile (4, n_wavelength) and its χ² (not reduced)."""
+    """A model, its profile (4, n_wavelength), its χ² (not reduced) and its derivatives.
+
+    The latter, (n_free, 4, n_wavelength), are with respect to the scaled parameters of the cycle's layout.
+    """
 
     model: Model
     profile: Floats
     chi2: float
+    jacobian: Floats

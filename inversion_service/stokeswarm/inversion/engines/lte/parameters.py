@@ -57,6 +57,16 @@ class Layout:
         """Quantities of a component that have nodes."""
         return tuple(g.quantity for g in self.groups if g.component == component)
 
+    def rows(self, quantity: int) -> slice:
+        """Parameters that are nodes of a quantity of the first component."""
+        at = 0
+        for group in self.groups:
+            width = group.functions.shape[1]
+            if (group.component, group.quantity) == (0, quantity):
+                return slice(at, at + width)
+            at += width
+        return slice(at, at)
+
     @classmethod
     def of(cls, cycle: Cycle, log_tau: Floats, has_stray_light: bool) -> Layout:
         """Layout of a cycle on a depth axis; stray light is free only where there is a profile of it."""

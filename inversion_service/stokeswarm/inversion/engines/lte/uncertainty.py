@@ -7,16 +7,13 @@ import numpy.typing as npt
 
 from stokeswarm.inversion.engines.lte import kernels, marquardt
 from stokeswarm.inversion.engines.lte.evaluate import Evaluator
-from stokeswarm.inversion.engines.lte.forward import Workspace
 from stokeswarm.inversion.engines.lte.observed import Fit, Observed
 from stokeswarm.inversion.engines.lte.parameters import FRACTION_UNIT, Layout, macroturbulence_unit, units
 
 Floats = npt.NDArray[np.float64]
 
 
-def uncertainty(
-    evaluator: Evaluator, observed: Observed, fit: Fit, layout: Layout, workspace: Workspace
-) -> tuple[Floats, Floats]:
+def uncertainty(evaluator: Evaluator, observed: Observed, fit: Fit, layout: Layout) -> tuple[Floats, Floats]:
     """1σ at every depth from the curvature of χ² at the solution.
 
     Covariance of the nodes = (Jᵀ W J)⁻¹ · max(χ²_reduced, 1) (Press et al. 2007, §15.6), carried to the
@@ -26,12 +23,11 @@ def uncertainty(
     n_component, n_depth = len(fit.model.components), evaluator.log_tau.size
     sigma = np.full((n_component, 7, n_depth), np.nan)
     scalar = np.full(n_component + 2, np.nan)
-    profile, jacobian = evaluator.profile_and_jacobian(
-        fit.model, layout, observed.stray_light, observed.mu, workspace
-    )
     n_free = layout.n_free
     curvature, gradient = np.empty((n_free, n_free)), np.empty(n_free)
-    kernels.normal_equations(jacobian, observed.stokes - profile, observed.weight, curvature, gradient)
+    kernels.normal_equations(
+        fit.jacobian, observed.stokes - fit.profile, observed.weight, curvature, gradient
+    )
     if not np.isfinite(curvature).all():
         return sigma, scalar
     freedom = max(observed.n_sample - n_free, 1)
