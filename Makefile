@@ -21,7 +21,7 @@ export PYTHONNOUSERSITE := 1
 .DELETE_ON_ERROR:
 # Two targets may install into the one environment: never at the same time.
 .NOTPARALLEL:
-.PHONY: help demo test test-slow test-external lint bench protos format wheel clean
+.PHONY: help demo test test-slow test-external lint bench paper protos format wheel clean
 
 help: ## list the targets
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -57,6 +57,9 @@ bench: $(VENV)/.ready-demo ## every benchmark in turn: a table each, and JSON in
 	@mkdir -p bench-output
 	@set -e; for file in $(BENCHMARKS); do echo "== $$file"; $(PY) "$$file" $(ARGS); done
 
+paper: $(VENV)/.ready-demo ## the experiment of Gafeira et al. 2021: hours, in steps (paper-output/, docs/paper.md)
+	@$(PY) benchmarks/paper $(ARGS)
+
 protos: $(VENV)/.ready-test ## generate the stubs beside the .proto files
 	@rm -f protos/stokeswarm/v1/*_pb2*.py protos/stokeswarm/v1/*_pb2*.pyi
 	@$(call generate_stubs,protos)
@@ -67,7 +70,7 @@ wheel: $(PY) ## build the wheel (dist/)
 	@ls dist
 
 clean: ## remove the environment, caches and everything generated (demo-output/ and bench-output/ too)
-	rm -rf $(VENV) build dist demo-output bench-output
+	rm -rf $(VENV) build dist demo-output bench-output paper-output
 	rm -rf .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
 	find $(wildcard $(CODE) tests benchmarks) -type d -name __pycache__ -prune -exec rm -rf {} +
 

@@ -11,6 +11,7 @@ from stokeswarm.client.carrying import TileResult
 from stokeswarm.client.clustering import STARTS, Grouping, group, network_space, profile_space, valid_pixels
 from stokeswarm.client.clusters import Clusters, Space
 from stokeswarm.client.finding import find_network
+from stokeswarm.client.network_units import for_network
 from stokeswarm.client.prepare import Prepared, Services, Wishes, prepare
 from stokeswarm.client.project import Project
 from stokeswarm.client.provenance import plan_document, software
@@ -116,7 +117,9 @@ def _from_network(
         model = find_network(observation, grouping.network, services)
         found = network_space(
             observation, pixels, project.plan, model,
-            lambda spectra: services.features(model.name, model.version, spectra),
+            lambda spectra: services.features(
+                model.name, model.version, for_network(spectra, model, project.plan.mu)
+            ),
         )  # fmt: skip
     except (NotFoundError, InvalidArgumentError, FailedPreconditionError, UnsupportedError) as error:
         if grouping.features == "cnn" or grouping.network:

@@ -9,6 +9,7 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
+from stokeswarm.client.network_units import for_network
 from stokeswarm.client.readers import Observation
 from stokeswarm.contract.errors import FailedPreconditionError, NotFoundError, UnsupportedError
 from stokeswarm.contract.inference import ModelInfo, Prediction
@@ -82,7 +83,7 @@ def find_network(observation: Observation, name: str, services: Networks) -> Mod
     model = find_model(services.models(), name, observation)
     probe = _probe(observation)
     if probe is not None:
-        services.predict(model.name, model.version, probe)
+        services.predict(model.name, model.version, for_network(probe, model, 1.0))
     return model
 
 

@@ -14,6 +14,8 @@ from stokeswarm.client.delivery import RetryPolicy
 from stokeswarm.client.finding import find_engine, find_model, find_network
 from stokeswarm.client.gate import MODEL, Gate
 from stokeswarm.client.map_start import MapStart
+from stokeswarm.client.network_units import for_network
+from stokeswarm.client.positions import mu_of
 from stokeswarm.client.previous import PreviousStart
 from stokeswarm.client.project import AtmosphereMap, Project, engine_name
 from stokeswarm.client.readers import Observation
@@ -145,7 +147,8 @@ def prepare(observation: Observation, project: Project, wishes: Wishes, services
         model = find_network(observation, part.argument, services)
         models.append(model)
         name, version = model.name, model.version
-        return CnnStart(lambda spectra: services.predict(name, version, spectra), model, fallback, plan)
+        mu = mu_of(position) if own_mu and position is not None else None
+        return CnnStart(lambda spectra: services.predict(name, version, spectra), model, fallback, plan, mu)
 
     position, own_mu = _position(observation, project)
     starters = tuple(starter(part) for part in (spec.parts or (spec,)))
@@ -241,7 +244,13 @@ def _cluster_start(
         The classes do not fit the observation or the plan, or their network has changed.
     """
     clusters = Clusters.read(place)
-    start = cluster_start(clusters, observation, base, plan, services.features)
+
+    def features(name: str, version: str, spectra: Spectra) -> Prediction:
+        known = [m for m in services.models() if (m.name, m.version) == (name, version)]
+        units = for_network(spectra, known[0], plan.mu) if known else spectra
+        return services.features(name, version, units)
+
+    start = cluster_start(clusters, observation, base, plan, features)
     space = clusters.space
     if space.kind == "cnn" and not start.mapped:
         there = [m for m in services.models() if (m.name, m.version) == (space.model, space.version)]

@@ -23,6 +23,7 @@ import numpy as np
 import numpy.typing as npt
 
 from stokeswarm.client.layout import Start
+from stokeswarm.client.network_units import for_network
 from stokeswarm.client.polarity import mirrored, points_away
 from stokeswarm.client.smooth import smoothed, within_nodes
 from stokeswarm.contract.atmosphere import SCALAR, STRATIFIED, Atmosphere, Floats
@@ -218,12 +219,15 @@ class CnnStart:
     base : ModelStart
         Gives what the network does not: temperature gradients outside its nodes, quantities it never learnt.
     plan : Plan
+    mu : ndarray (ny, nx) float64 or None
+        Of the pixels; None = the plan's.
     """
 
     predict: Callable[[Spectra], Prediction]
     model: ModelInfo
     base: ModelStart
     plan: Plan
+    mu: Floats | None = None
 
     @property
     def label(self) -> Start:
@@ -237,7 +241,8 @@ class CnnStart:
 
     def start(self, pixels: Pixels) -> Starts:
         """Ask the network."""
-        guess = self.predict(pixels.spectra)
+        mu = self.plan.mu if self.mu is None else self.mu[pixels.y, pixels.x]
+        guess = self.predict(for_network(pixels.spectra, self.model, mu))
         if len(guess) != len(pixels):
             raise InvalidArgumentError(
                 f"the network answered for {len(guess)} pixels, asked for {len(pixels)}"

@@ -11,7 +11,8 @@ from importlib import metadata
 from pathlib import Path
 from typing import Final
 
-from stokeswarm.contract.errors import InvalidArgumentError, StokeswarmError
+from stokeswarm.contract.errors import InvalidArgumentError, NotFoundError, StokeswarmError
+from stokeswarm.contract.instrument import instrument
 from stokeswarm.contract.status import ContinuumReference
 from stokeswarm.inference.lifecycle import DEFAULT_PORT, DRAIN_SECONDS, GRACE_SECONDS
 from stokeswarm.inference.settings import ARCHITECTURES, TrainSettings
@@ -148,7 +149,7 @@ def _add_train(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     )
     parser.add_argument("--seed", type=int, default=default.seed, help="of everything random (%(default)s)")
     parser.add_argument(
-        "--noise", type=float, default=default.noise, help="1 sigma, of the continuum (%(default)s)"
+        "--noise", type=float, help=f"1 sigma, of the continuum (the instrument's, or {default.noise:g})"
     )
     parser.add_argument(
         "--validation",
@@ -243,6 +244,14 @@ def _models(options: argparse.Namespace) -> int:
     return _FAILED if broken or not models else 0
 
 
+def _noise_of(name: str) -> float:
+    """The noise that an instrument typically reaches; that of the default settings where it is not known."""
+    try:
+        return instrument(name).noise
+    except NotFoundError:
+        return TrainSettings().noise
+
+
 def _train(options: argparse.Namespace) -> int:
     from stokeswarm.inference.train import train
 
@@ -252,7 +261,7 @@ def _train(options: argparse.Namespace) -> int:
         minutes=options.minutes,
         patience=options.patience,
         seed=options.seed,
-        noise=options.noise,
+        noise=_noise_of(options.instrument) if options.noise is None else options.noise,
         symmetries=not options.no_symmetries,
         validation=options.validation,
         width=options.width,
