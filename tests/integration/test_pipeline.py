@@ -316,6 +316,17 @@ def test_a_service_that_is_gone_stops_the_run_and_spares_the_pixels(tmp_path: Pa
     assert not ResultStore.read(output).done.any()
 
 
+def test_a_run_that_nobody_iterates_over_ends_with_its_cluster(tmp_path: Path) -> None:
+    script = Script(faults=deque([Fault.SILENT]))
+    with fake_inversion(script) as inversion:
+        with connect(None, inversion) as cluster:
+            run = cluster.begin(observation(2, 2), small_plan(), tmp_path / "out.zarr", wishes=MODEL)
+            assert script.started.wait(10.0)
+        with pytest.raises(CancelledByCallerError):
+            list(run)
+        assert script.closed.wait(10.0)
+
+
 def test_a_refused_plan_stops_the_run() -> None:
     two = replace(MODEL, engine="desire")
     with (

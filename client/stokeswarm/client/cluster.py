@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import weakref
 from collections.abc import AsyncIterator, Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
@@ -118,6 +119,7 @@ class Cluster:
         self._inversion: InversionClient | None = None
         self._inference: InferenceClient | None = None
         self._models: tuple[ModelInfo, ...] | None = None
+        self._calls: weakref.WeakSet[Calls] = weakref.WeakSet()
         self._lock = threading.RLock()
 
     def __enter__(self) -> Self:
@@ -129,12 +131,20 @@ class Cluster:
         self.close(keep_logs=isinstance(error, Exception))
 
     def close(self, *, keep_logs: bool = False) -> None:
-        """Close the channels and end the local servers."""
+        """Cancel what is in flight, close the channels and end the local servers."""
+        for calls in list(self._calls):
+            calls.stop()
         for client in (self._inversion, self._inference):
             if client is not None:
                 client.close()
         self._inversion = self._inference = None
         self._local.stop(keep_logs=keep_logs)
+
+    def _new_calls(self) -> Calls:
+        """A register of calls that ends with the cluster, even where nobody iterates over a run."""
+        calls = Calls(self._silence)
+        self._calls.add(calls)
+        return calls
 
     @property
     def inversion(self) -> InversionClient:
@@ -188,7 +198,7 @@ class Cluster:
         """Guess atmospheres with a network."""
         return ask(
             lambda: self.inference.predict(model, version, spectra, PREDICT_SECONDS),
-            Calls(self._silence),
+            self._new_calls(),
             RetryPolicy(),
             self._local.check,
         )
@@ -277,7 +287,7 @@ class Cluster:
         reporter: Reporter | None = None,
     ) -> Run:
         """Prepare a run and its store; iterate over it to invert. Parameters as of `invert`."""
-        calls = Calls(self._silence)
+        calls = self._new_calls()
         project = as_project(plan)
         window = parse_region(region or project.region or None, observation.shape)
         prepared = self._prepare(observation, project, wishes or Wishes(), calls)
@@ -344,7 +354,7 @@ class Cluster:
         StokeswarmError
             The result is not complete, its engine is not there, the output exists …
         """
-        calls = Calls(self._silence)
+        calls = self._new_calls()
         store = result if isinstance(result, ResultStore) else ResultStore.read(result)
         project = None if plan is None else as_project(plan)
         patient, engine, notes = admit(
@@ -379,7 +389,7 @@ class Cluster:
         StokeswarmError
             See `stokeswarm.client.classify.classify`.
         """
-        calls = Calls(self._silence)
+        calls = self._new_calls()
         asked = wishes or Wishes()
 
         def invert(prepared: Prepared, tile: Tile) -> TileResult:
@@ -442,7 +452,7 @@ class Cluster:
         in_flight: int | None,
         wishes: Wishes | None,
     ) -> tuple[Calls, Iterator[TileResult]]:
-        calls = Calls(self._silence)
+        calls = self._new_calls()
         project = as_project(plan)
         window = parse_region(region or project.region or None, observation.shape)
         prepared = self._prepare(observation, project, wishes or Wishes(), calls)
