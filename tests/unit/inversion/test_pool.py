@@ -212,7 +212,7 @@ def test_an_engine_that_never_returns_is_given_up(scripted, make_core):
     gate = scripted.Gate()
     engine = scripted.ScriptedEngine({0: gate}, batch=1)
     core = make_core(engine, 2, overrun=0.0)
-    task = core.invert(scripted.invert_request(6, pixel_timeout=1e-3))
+    task = core.invert(scripted.invert_request(6, pixel_timeout=0.2))
     assert gate.reached.wait(scripted.PATIENCE)
     found = {}
     while (parts := task.collect(max_bytes=1, linger=0, timeout=0.01)) is not None:

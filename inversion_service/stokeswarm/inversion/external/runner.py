@@ -22,7 +22,7 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -213,11 +213,13 @@ class Place(Folder):
         started = time.monotonic()
         try:
             warden = self._send(request, stdin)
-            slot.meanwhile()
+            fault = _fault_of(slot.meanwhile)
             answer, output = warden.wait(lambda: self._closed.is_set() or slot.cancelled(), slot.deadline)
         except WardenLostError as error:
             return self._lost(error, started, slot)
         ended = time.monotonic()
+        if fault is not None:
+            raise fault
         if answer["ending"] == "refused":
             reason = output.decode(errors="replace")
             raise FailedPreconditionError(f"{request['argv'][0]} cannot be started: {reason}")
@@ -270,6 +272,15 @@ class Place(Folder):
     def join(self) -> None:
         """Wait for the warden's end, after `let_go`."""
         self._warden.join()
+
+
+def _fault_of(work: Callable[[], None]) -> Exception | None:
+    """What some work raises: the code that was started before it is to be waited for in any case."""
+    try:
+        work()
+    except Exception as error:  # noqa: BLE001  # raised again, once the code has ended
+        return error
+    return None
 
 
 def _ending(answer: Mapping[str, Any], cpu: int | None) -> Ending:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Final
 
 import numpy as np
@@ -17,6 +18,7 @@ from stokeswarm.contract.spectra import STOKES
 from stokeswarm.contract.status import Status
 from stokeswarm.inversion.engine import Slot
 from stokeswarm.inversion.engines.sir import models
+from stokeswarm.inversion.engines.sir.ahead import Ahead, Ready
 from stokeswarm.inversion.engines.sir.bench import Installation
 from stokeswarm.inversion.engines.sir.dialect import MADE, Mode, Where
 from stokeswarm.inversion.engines.sir.examine import (
@@ -89,6 +91,7 @@ class SirInversion:
         self._starts = tuple(start.resample(plan.log_tau) for start in request.start)
         make_ready(self._starts, plan)
         self._writer = ProfileWriter(self._problem.sampling.columns)
+        self._ahead = Ahead(self._ready, len(request))
 
     def _check(self, cycles: Sequence[Cycle]) -> None:
         plan, bounds = self._plan, self._problem.dialect.bounds
@@ -141,31 +144,24 @@ class SirInversion:
 
     def _invert(self, row: int, slot: Slot, pixel: Pixel) -> Iterator[None]:
         """Fill a pixel; stops in between where it does not need the slot any more."""
-        problem, request = self._problem, self._request
+        problem = self._problem
         slot = problem.bench.begin(slot)
-        observed, weight = observed_and_weight(request, row)
-        where = place_of(self._plan, request.mu, request.position, row)
-        factor = problem.units.factor(where.mu)
-        self._check_pixel(request.spectra.stokes[row], weight, factor)
-        task = problem.task(Mode.INVERSION, where.mu, self._weighting.cycles)
-        start, headers = self._start(row, where)
-        files = {
-            task.profile: self._observed(row, factor),
-            **problem.guess_files(start, headers),
-            **problem.stray_light_files(factor),
-        }
-        run = problem.bench.run(slot, task, files, where)
+        ready = self._ahead.take(row)
+        observed, weight, factor, where = ready.observed, ready.weight, ready.factor, ready.where
+        # While this pixel's code runs, the inputs of a later one are made.
+        slot = replace(slot, meanwhile=partial(_both, slot.meanwhile, self._ahead.make_one))
+        run = problem.bench.run(slot, ready.task, ready.files, where)
         pixel.seconds = run.cpu_seconds
-        wrote = problem.bench.read_all(slot, task)
+        wrote = problem.bench.read_all(slot, ready.task)
         place = slot if self._needs_synthesis(wrote) else None
         if place is None:
             yield
         outputs, missing = inverted(
             run,
             problem.dialect,
-            task,
+            ready.task,
             wrote.get,
-            start,
+            ready.start,
             problem.log_tau,
             problem.sampling,
             problem.bench.limit,
@@ -184,8 +180,30 @@ class SirInversion:
         self._drop_bad_start(pixel, run)
         totals = [np.inf if fit is None else fit.total for fit in pixel.cycles]
         pixel.best = max(i for i, total in enumerate(totals) if total == min(totals))
-        pixel.errors, unknown = self._errors(pixel.best, wrote, optional=problem.dialect.may_skip(task))
+        pixel.errors, unknown = self._errors(pixel.best, wrote, optional=problem.dialect.may_skip(ready.task))
         self._judge(pixel, run, missing or unknown)
+
+    def _ready(self, row: int) -> Ready:
+        """All that a pixel's run needs.
+
+        Raises
+        ------
+        PixelFailedError
+            The code would misunderstand the pixel.
+        """
+        problem, request = self._problem, self._request
+        observed, weight = observed_and_weight(request, row)
+        where = place_of(self._plan, request.mu, request.position, row)
+        factor = problem.units.factor(where.mu)
+        self._check_pixel(request.spectra.stokes[row], weight, factor)
+        task = problem.task(Mode.INVERSION, where.mu, self._weighting.cycles)
+        start, headers = self._start(row, where)
+        files = {
+            task.profile: self._observed(row, factor),
+            **problem.guess_files(start, headers),
+            **problem.stray_light_files(factor),
+        }
+        return Ready(observed, weight, where, factor, task, start, files)
 
     def _needs_synthesis(self, wrote: Mapping[str, bytes | None]) -> bool:
         """Whether a cycle's profile may have to be completed (`_completed`), on the files of this run."""
@@ -352,3 +370,8 @@ def _n_free(cycle: Cycle, has_stray_light: bool) -> int:
     nodes = sum(component.n_free for component in cycle.components)
     filling = cycle.filling_factor and len(cycle.components) == 2
     return nodes + int(filling) + int(cycle.stray_light and has_stray_light)
+
+
+def _both(first: Callable[[], None], second: Callable[[], None]) -> None:
+    first()
+    second()
