@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
+import time
 from collections import deque
 from dataclasses import replace
 from pathlib import Path
@@ -158,6 +159,11 @@ def test_ctrl_c_leaves_a_store_that_resumes(obs: Path, plan: Path, tmp_path: Pat
         for line in child.stderr:
             if line.startswith("10/20 pixels"):
                 break
+        # The store is made while the first tiles are on their way; its last array is the tiles' marks.
+        deadline = time.monotonic() + 60.0
+        while not (out / "tiles" / "done" / "zarr.json").exists():
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
         child.send_signal(signal.SIGINT)
         _, said = child.communicate(timeout=60)
         assert child.returncode == 130, said

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from types import FrameType
 from typing import Annotated, Final
 
@@ -122,21 +123,22 @@ def _on_sigterm(number: int, frame: FrameType | None) -> None:
 
 
 @contextmanager
-def guarded(hint: str = "") -> Iterator[None]:
+def guarded(hint: Callable[[], str] = str) -> Iterator[None]:
     """Turn what a user may meet into one line on standard error and an exit code.
 
     Exit codes: 2 = the input is at fault, 1 = something failed, 130 = Ctrl-C, 143 = SIGTERM.
 
     Parameters
     ----------
-    hint : str
-        What to do after an interruption.
+    hint : callable () -> str
+        What to do after an interruption; empty = nothing to say.
     """
     before = signal.signal(signal.SIGTERM, _on_sigterm)
     try:
         yield
     except (KeyboardInterrupt, _Terminated, CancelledByCallerError) as error:
-        say_error(f"interrupted{f'; {hint}' if hint else ''}")
+        advice = hint()
+        say_error(f"interrupted; {advice}" if advice else "interrupted")
         code = TERMINATED if isinstance(error, _Terminated) else INTERRUPTED
         raise typer.Exit(code) from None
     except _USER as error:
@@ -150,6 +152,12 @@ def guarded(hint: str = "") -> Iterator[None]:
         raise typer.Exit(FAILED) from None
     finally:
         signal.signal(signal.SIGTERM, before)
+
+
+def resuming(output: str) -> str:
+    """How to go on with an output that was interrupted; empty where there is none yet."""
+    begun = "://" in output or Path(output).exists()
+    return f"the complete tiles are kept: run again with --resume to continue {output}" if begun else ""
 
 
 def text_of(error: BaseException) -> str:

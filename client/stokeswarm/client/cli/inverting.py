@@ -27,6 +27,7 @@ from stokeswarm.client.cli.common import (
     guarded,
     note,
     out,
+    resuming,
     say_error,
 )
 from stokeswarm.client.cli.refining import repair_into, say_repaired
@@ -140,8 +141,7 @@ def invert(
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress, no summary.")] = False,
 ) -> None:
     """Invert an observation: atmospheres, fits, quality flags and provenance go into a Zarr store."""
-    hint = f"the complete tiles are kept: run again with --resume to continue {output}"
-    with guarded(hint), ExitStack() as ends:
+    with guarded(lambda: resuming(output)), ExitStack() as ends:
         from stokeswarm.client.servers import LocalServers
 
         name, project = engine, None

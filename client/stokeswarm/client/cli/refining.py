@@ -22,6 +22,7 @@ from stokeswarm.client.cli.common import (
     guarded,
     note,
     out,
+    resuming,
 )
 
 if TYPE_CHECKING:
@@ -140,8 +141,7 @@ def repair(
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress, no summary.")] = False,
 ) -> None:
     """Invert isolated bad pixels of a result again, from their neighbours; the others are copied."""
-    hint = f"the complete tiles are kept: run again with --resume to continue {output}"
-    with guarded(hint):
+    with guarded(lambda: resuming(output)):
         from stokeswarm.client.cluster import connect
         from stokeswarm.client.neighbours import Rule
         from stokeswarm.client.plan_files import as_project
