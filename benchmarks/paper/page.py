@@ -100,7 +100,7 @@ def _section(found: dict[str, Any]) -> list[str]:
         depth = "" if worst["log_tau"] is None else f" at log τ = {worst['log_tau']:g}"
         lines += [
             "",
-            "The errors are over all pixels. Largest ratio to the reference's, over all of them: "
+            "The errors are over all pixels. Largest ratio to the reference's over all depths: "
             f"{worst['ratio']:.2f} ({worst['quantity'].replace('_', ' ')}{depth}).",
         ]
     return [*lines, ""]
