@@ -377,3 +377,14 @@ def test_what_the_engine_would_pass_over_is_refused(plan: Plan) -> None:
             LteEngine().prepare_inversion(request_for(changed, stokes, atmosphere(plan)))
     other = replace(plan, options={"sir.interpolation": "linear"})
     LteEngine().prepare_inversion(request_for(other, stokes, atmosphere(plan)))
+
+
+def test_a_fit_that_needs_no_further_step_has_converged(plan: Plan) -> None:
+    truth = atmosphere(plan)
+    noise = 1e-3 * np.random.default_rng(3).standard_normal((12, 4, plan.wavelength.size))
+    stokes = (np.repeat(synthesize(plan, truth), 12, axis=0) + noise).astype(np.float32)
+    start = replace(truth, temperature=truth.temperature + 40.0, velocity=truth.velocity + 0.1)
+    start = start.take(np.zeros(12, dtype=np.int64))
+    result = invert(request_for(plan, stokes, start, cycles=(1,)))
+    assert result.status == (Status.OK,) * 12
+    assert (result.iterations < plan.max_iterations / 2).all()

@@ -122,6 +122,7 @@ class CycleRun:
             change, damping = self._step(fit, curvature, gradient, damping)
             expected = float(2.0 * gradient @ change - change @ curvature @ change)
             if expected < WORTHWHILE * min(self.merit, n_sample) and damping <= TRUSTED_DAMPING:
+                self.moving = False
                 break
             trial = self._evaluate(self._moves.moved(fit.model, self.layout, change, self._observed.mu))
             self.iterations += 1
