@@ -50,7 +50,7 @@ class Normalisation:
             for part in (stokes[:, 1:3], stokes[:, 3])
         )
         shape = _shape(stokes[:, 0], regions, np)
-        line = shape.mean(axis=0, dtype=np.float64)
+        line = shape.mean(axis=0)
         return cls(
             mean.astype(np.float32),
             (intensity, linear, linear, circular),
@@ -88,14 +88,25 @@ class Normalisation:
         -------
         (n, 5, n_wavelength) float32
         """
-        shape = (_shape(stokes[:, 0], self.regions, xp) - self.line) / np.float32(self.line_scale)
-        return xp.concatenate([self.apply(stokes, xp), xp.expand_dims(shape, 1)], axis=1)
+        shape = (_shape(stokes[:, 0], self.regions, xp) - self.line.astype(np.float64)) / self.line_scale
+        shape = cast(xp.expand_dims(shape, 1), "float32", xp)
+        return xp.concatenate([self.apply(stokes, xp), shape], axis=1)
+
+
+def cast(values: Any, dtype: str, xp: Any) -> Any:
+    """Values in another precision; ``xp`` is `numpy`, or `keras.ops` inside a graph."""
+    return values.astype(dtype) if xp is np else xp.cast(values, dtype)
 
 
 def _shape(intensity: Any, regions: tuple[slice, ...], xp: Any) -> Any:
+    """Line shape (n, n_wavelength) float64 of Stokes I."""
+    # In double precision: the rounding of a mean moves all samples of its region together, as no noise does.
+    # Over the small spread of shallow lines the whitened components amplify that, and every library sums in
+    # an order of its own.
+    intensity = cast(intensity, "float64", xp)
     parts = []
     for region in regions:
         part = intensity[:, region]
-        level = xp.maximum(xp.mean(part, axis=1, keepdims=True), np.float32(_DARKEST))
+        level = xp.maximum(xp.mean(part, axis=1, keepdims=True), _DARKEST)
         parts.append(part / level)
     return xp.concatenate(parts, axis=1)

@@ -27,6 +27,8 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
+from stokeswarm.inference.normalisation import cast
+
 Float32s = npt.NDArray[np.float32]
 Floats = npt.NDArray[np.float64]
 
@@ -119,10 +121,10 @@ class Basis:
         """
         # In double precision: a residual is a thousandth of what it is left over from.
         whiten, colour = self.whiten.astype(np.float64), self.colour.astype(np.float64)
-        centred = _cast(profiles, "float64", xp) - self.mean.astype(np.float64)
+        centred = cast(profiles, "float64", xp) - self.mean.astype(np.float64)
         coefficients = xp.matmul(centred, whiten)
         left = (centred - xp.matmul(coefficients, colour)) / self.residual.astype(np.float64)
-        return _cast(coefficients, "float32", xp), _cast(left, "float32", xp)
+        return cast(coefficients, "float32", xp), cast(left, "float32", xp)
 
     def measure(self, profiles: Any, xp: Any = np) -> Any:
         """The numbers (n, 5 + n_pattern) of each profile (n, n_value), in units of `scale`.
@@ -188,10 +190,6 @@ def fit(training: Float32s, validation: Float32s, n_judged: int, line: Float32s)
     )
     quantiles = np.quantile(basis.measure(validation), QUANTILE, axis=0)
     return replace(basis, scale=tuple(np.maximum(quantiles, _TINY).tolist()))
-
-
-def _cast(values: Any, dtype: str, xp: Any) -> Any:
-    return values.astype(dtype) if xp is np else xp.cast(values, dtype)
 
 
 def _range(values: Float32s, narrowest: float) -> tuple[Float32s, Float32s, Float32s]:
