@@ -7,6 +7,7 @@ from it), those of `AFTER` act on output that was written properly.
 # importing pathlib would take longer than all the rest of a run
 # ruff: noqa: PTH101, PTH102, PTH103, PTH106, PTH108, PTH109, PTH110, PTH116, PTH118, PTH123, PTH208, PTH211
 
+import fcntl
 import os
 import signal
 import time
@@ -17,6 +18,18 @@ BEFORE = 60.0
 MOST_WRITTEN = 256 * 2**20
 CHUNK = 2**20
 MOST_MEMORY = 64 * 2**30
+
+
+def wait_until(folder, condition, seconds=float("inf")):
+    """Wait for a condition on the entries of a folder: the kernel says when one comes or goes (Linux)."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGIO})
+    watched = os.open(folder, os.O_RDONLY)
+    fcntl.fcntl(
+        watched, fcntl.F_NOTIFY, fcntl.DN_CREATE | fcntl.DN_DELETE | fcntl.DN_RENAME | fcntl.DN_MULTISHOT
+    )
+    until = time.monotonic() + min(seconds, 3600.0)
+    while not condition() and signal.sigtimedwait({signal.SIGIO}, max(0.0, until - time.monotonic())):
+        continue
 
 
 def hang(run):
@@ -146,11 +159,8 @@ def late_writer(run):
         if os.fork() > 0:
             os._exit(0)
         run.register()
-        here, parent = os.getcwd(), os.getppid()
-        for _ in range(200):
-            time.sleep(0.01)
-            if os.getppid() != parent or not os.path.exists(run.control_name):
-                break
+        here = os.getcwd()
+        wait_until(here, lambda: not os.path.exists(run.control_name), 2.0)
         for name in run.outputs():
             with open(os.path.join(here, name), "w", encoding="ascii") as file:
                 file.write("spoilt\n")
@@ -193,8 +203,7 @@ def escape_message(run):
 
 def wait(run):
     run.announce()
-    while not os.path.exists(run.place("release")):
-        time.sleep(0.01)
+    wait_until(run.place(), lambda: os.path.exists(run.place("release")))
 
 
 def wait_once(run):

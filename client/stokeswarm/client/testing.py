@@ -91,6 +91,8 @@ class Script:
         What the server offers.
     closed : threading.Event
         Set when a silent call was cancelled.
+    started, fell_silent : threading.Event
+        Set when a call has come, and when a silent one has.
     """
 
     faults: deque[Fault] = field(default_factory=deque)
@@ -103,6 +105,7 @@ class Script:
     engines: tuple[str, ...] = ("lte",)
     closed: threading.Event = field(default_factory=threading.Event)
     started: threading.Event = field(default_factory=threading.Event)
+    fell_silent: threading.Event = field(default_factory=threading.Event)
 
 
 def small_plan(cycles: int = 3) -> Plan:
@@ -286,6 +289,7 @@ def _answer(
     if fault is Fault.CRASH:
         raise RuntimeError("a bug")
     if fault is Fault.SILENT:
+        script.fell_silent.set()
         # A call that was cancelled before this line takes no callback any more.
         if not context.add_callback(script.closed.set):
             script.closed.set()

@@ -4,13 +4,12 @@ Run as ``python -I -S codes.py ACT …``. It is a test double, and computes noth
 """
 
 # pathlib would double the time of a start.
-# ruff: noqa: PTH104, PTH109, PTH110, PTH123, PTH208
+# ruff: noqa: PTH104, PTH109, PTH123, PTH208
 
 import os
 import resource
 import signal
 import sys
-import time
 
 
 def note(name: str, pid: int) -> None:
@@ -22,13 +21,16 @@ def note(name: str, pid: int) -> None:
 
 def for_ever() -> None:
     while True:
-        time.sleep(3600)
+        signal.pause()
 
 
 def offspring(*, session: bool, orphan: bool, name: str = "child") -> None:
-    """Fork a process that stays, in a session of its own or not, with a living parent or not."""
+    """Fork a process that stays, in a session of its own or not, with a living parent or not; it has left its
+    number when this returns."""
+    ready, tell = os.pipe()
     if orphan and (pid := os.fork()):
         os.waitpid(pid, 0)
+        os.read(ready, 1)
         return
     pid = os.fork()
     if pid == 0:
@@ -36,14 +38,11 @@ def offspring(*, session: bool, orphan: bool, name: str = "child") -> None:
             os.setsid()
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
         note(name, os.getpid())
+        os.write(tell, b"\n")
         for_ever()
     if orphan:
         os._exit(0)
-
-
-def wait_for(name: str) -> None:
-    while not os.path.exists(name):
-        time.sleep(0.001)
+    os.read(ready, 1)
 
 
 def main(act: str, *rest: str) -> None:
@@ -97,11 +96,9 @@ def main(act: str, *rest: str) -> None:
         os.write(2, b"LAST\n")
     elif act == "leave":  # a child, whose parent ends
         offspring(session="session" in rest, orphan="orphan" in rest)
-        wait_for("child")
         print("done")
     elif act == "family":  # the same, and stay
         offspring(session=True, orphan=False)
-        wait_for("child")
         note(rest[0] if rest else "pid", os.getpid())
         for_ever()
     elif act == "double":
