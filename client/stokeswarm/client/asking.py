@@ -64,6 +64,7 @@ class Asking:
         label: npt.NDArray[np.uint8],
         cycles: tuple[int, ...],
         ended: Callable[[Rows], None],
+        error: tuple[Atmosphere, ...] = (),
     ) -> None:
         """Invert some pixels from their starts and write the outcome into their rows.
 
@@ -81,6 +82,8 @@ class Asking:
             Empty = all.
         ended : callable (rows)
             Told of rows whose outcome is there.
+        error : tuple of Atmosphere
+            1σ of ``start``; empty = not known.
         """
         task, plan = self._task, self._task.plan
         chosen = pixels.take(rows)
@@ -96,6 +99,7 @@ class Asking:
                 spectra=replace(chosen.spectra, stokes=chosen.spectra.stokes[part]),
                 pixel=chosen.identifier[part],
                 start=tuple(one.take(part) for one in start),
+                start_error=tuple(one.take(part) for one in error),
                 mu=None if mu is None else mu[part],
                 position=None if position is None else position[part],
                 all_cycles=task.all_cycles,

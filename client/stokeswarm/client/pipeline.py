@@ -166,13 +166,16 @@ class Pipeline:
         gate = np.full(count, int(Reason.NO_GUESS), np.uint8)
         guessed = np.flatnonzero(starts.available)
         if guessed.size:
-            part = starts.take(guessed).atmosphere
+            part = starts.take(guessed)
+            error = part.error if self._task.prior else ()
             cycles = self._task.assisted_cycles
 
             def passed(where: Rows) -> None:
                 ended(where[self._decide(found, where) == 0])
 
-            self._asking.invert(found, guessed, pixels, part, label[guessed], cycles, passed)
+            self._asking.invert(
+                found, guessed, pixels, part.atmosphere, label[guessed], cycles, passed, error
+            )
             gate[guessed] = self._decide(found, guessed)
         found["fit/chi2_assisted"][:] = found["fit/chi2"]
         again = np.flatnonzero(gate)

@@ -59,6 +59,8 @@ class Wishes:
     policy : RetryPolicy
     assisted : int
         Cycles after a warm start, the last ones of the plan.
+    prior : bool
+        Whether a network's errors hold the inversion to its guess where the profile says nothing.
     """
 
     init: str | None = None
@@ -68,6 +70,7 @@ class Wishes:
     all_cycles: bool = False
     policy: RetryPolicy = field(default_factory=RetryPolicy)
     assisted: int = 1
+    prior: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,6 +167,7 @@ def prepare(observation: Observation, project: Project, wishes: Wishes, services
         gate_models=_gate_models(wishes.gate, plan),
         synthesizes=engine.synthesizes,
         assisted=wishes.assisted,
+        prior=wishes.prior,
         stray_light_profile=project.stray_light_profile,
         position=position,
         own_mu=own_mu,

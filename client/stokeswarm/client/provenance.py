@@ -42,6 +42,7 @@ def identity(prepared: Prepared, region: str) -> dict[str, Any]:
         **({"clusters": classes} if classes else {}),
         "gate": _json(asdict(task.gate)),
         "assisted_cycles": task.assisted,
+        "prior": task.prior,
         "position": "" if task.position is None else digest(task.position),
         "all_cycles": task.all_cycles,
         "region": region,
@@ -101,6 +102,7 @@ def provenance(prepared: Prepared) -> Mapping[str, Any]:
         "start": str(prepared.spec),
         "gate": _json(asdict(task.gate)),
         "assisted_cycles": task.assisted,
+        "prior": task.prior,
         "seed": task.seed,
         "observation": {
             "source": observation.source,

@@ -2,10 +2,9 @@
 
 A network predicts every node on its own, so its values wiggle from node to node by their errors. A cycle with
 few nodes only shifts and bends a start: what wiggles it has stay in the result. The guess is therefore
-brought down to what the plan's last cycle could have made from its own model: of the temperature, that model
-plus the splines of its nodes; of all else, which is smooth there, a constant for one node, a straight line
-for two, a parabola for three … An assisted inversion then ends in the same family of atmospheres as a full
-one.
+brought down to what the plan's last cycle could have made from its own model: that model plus the functions
+of its nodes (a constant for one, a straight line for two, a spline for more). An assisted inversion then ends
+in the same family of atmospheres as a full one.
 """
 
 from __future__ import annotations
@@ -15,7 +14,7 @@ from typing import Final
 
 import numpy as np
 
-from stokeswarm.contract.atmosphere import Atmosphere, Floats
+from stokeswarm.contract.atmosphere import SCALAR, Atmosphere, Floats
 from stokeswarm.contract.plan import Plan
 
 #: where photospheric lines form, and how far around [log τ]: the depths that a guess is judged by
@@ -23,29 +22,8 @@ CENTRE: Final = -1.0
 WIDTH: Final = 1.2
 #: weight of depths far from there, so that a polynomial does not run away in them
 FLOOR: Final = 0.05
-#: quantities that are smooth in a model to begin with
-SMOOTHED: Final = ("field_strength", "velocity", "inclination", "microturbulence")
-
-
-def projection(log_tau: Floats, degree: int) -> Floats:
-    """Weighted least-squares projection onto polynomials in log τ.
-
-    Parameters
-    ----------
-    log_tau : ndarray (n_node,) float64
-    degree : int
-
-    Returns
-    -------
-    ndarray (n_node, n_node) float64
-        Values at the nodes of the polynomial that fits values at the nodes best.
-    """
-    x = (log_tau - CENTRE) / WIDTH
-    weight = _weight(log_tau)
-    basis = np.vander(x, min(degree, log_tau.size - 1) + 1)
-    normal = basis.T @ (weight[:, None] * basis)
-    matrix: Floats = basis @ np.linalg.solve(normal, basis.T * weight)
-    return matrix
+#: quantities that are brought down as they are; the azimuth is, on the double angle
+PLAIN: Final = ("temperature", "field_strength", "velocity", "inclination", "microturbulence")
 
 
 def cardinal_functions(log_tau: Floats, n_node: int) -> Floats:
@@ -82,63 +60,79 @@ def cardinal_functions(log_tau: Floats, n_node: int) -> Floats:
     return functions
 
 
-def within_nodes(temperature: Floats, model: Floats, log_tau: Floats, n_node: int) -> Floats:
-    """The temperature nearest to a guess that nodes can make of a model.
+def within_nodes(guess: Atmosphere, model: Atmosphere, plan: Plan) -> Atmosphere:
+    """The atmospheres nearest to guesses that the nodes of the plan's last cycle can make of a model.
+
+    By least squares, weighted towards the depths where photospheric lines form. Quantities without nodes in
+    that cycle stay as they are guessed. Azimuths are those of fitted vectors (cos 2χ, sin 2χ), so that 179°
+    and 1° meet at 0°; the model's has no part in them.
 
     Parameters
     ----------
-    temperature, model : ndarray (n, n_depth) float64
-        K: the guess, and the model that the nodes perturb.
-    log_tau : ndarray (n_depth,) float64
-    n_node : int
+    guess, model : Atmosphere
+        n pixels on the plan's depth axis.
+    plan : Plan
+        With at least one cycle.
 
     Returns
     -------
-    ndarray (n, n_depth) float64
-        The model plus the nodes' functions that fit the difference best, by weighted least squares.
-    """
-    weight = _weight(log_tau)
-    functions = cardinal_functions(log_tau, min(n_node, log_tau.size))
-    normal = functions.T @ (weight[:, None] * functions)
-    matrix: Floats = functions @ np.linalg.solve(normal, functions.T * weight)
-    return model + _apply(matrix, temperature - model)
-
-
-def smoothed(nodes: Atmosphere, plan: Plan) -> Atmosphere:
-    """The guess within the freedom of the plan's last cycle, but for the temperature (`within_nodes`).
-
-    Quantities without nodes in it stay as they are. The azimuth is smoothed on the double angle.
-
-    Parameters
-    ----------
-    nodes : Atmosphere
-        n pixels on the network's nodes.
-    plan : Plan
-        With at least one cycle.
+    Atmosphere
+        n pixels; each depends on its own guess alone.
     """
     free = plan.cycles[-1].components[0]
     changed: dict[str, Floats] = {}
-    for name in SMOOTHED:
-        count = getattr(free, name)
-        if count:
-            changed[name] = _apply(projection(nodes.log_tau, count - 1), getattr(nodes, name))
+    for name in PLAIN:
+        if count := getattr(free, name):
+            matrix = projection(guess.log_tau, count)
+            base = getattr(model, name)
+            changed[name] = base + _apply(matrix, getattr(guess, name) - base)
     if free.azimuth:
-        matrix = projection(nodes.log_tau, free.azimuth - 1)
-        double = np.deg2rad(2.0 * nodes.azimuth)
+        matrix = projection(guess.log_tau, free.azimuth)
+        double = np.deg2rad(2.0 * guess.azimuth)
         cosine, sine = _apply(matrix, np.cos(double)), _apply(matrix, np.sin(double))
         changed["azimuth"] = np.rad2deg(np.arctan2(sine, cosine)) / 2.0 % 180.0
-    return replace(nodes, **changed)
+    return replace(guess, **changed)
 
 
-def _weight(log_tau: Floats) -> Floats:
-    """How much a depth counts."""
-    weight: Floats = np.maximum(np.exp(-0.5 * ((log_tau - CENTRE) / WIDTH) ** 2), FLOOR)
-    return weight
+def error_within(error: Atmosphere, guess: Atmosphere, brought: Atmosphere) -> Atmosphere:
+    """1σ of a guess that was brought down to nodes: the network's, and what the nodes cannot follow.
+
+    Parameters
+    ----------
+    error : Atmosphere
+        The network's 1σ of n pixels, on its own nodes; linear between them, constant outside.
+    guess, brought : Atmosphere
+        n pixels on one depth axis: before and after `within_nodes`.
+
+    Returns
+    -------
+    Atmosphere
+        n pixels on that axis; scalars as they are.
+    """
+    unit = np.eye(error.n_depth)
+    between = np.stack([np.interp(guess.log_tau, error.log_tau[::-1], row[::-1]) for row in unit], axis=1)
+    scalars = {name: getattr(error, name) for name in SCALAR}
+    values: dict[str, Floats] = {}
+    for name in (*PLAIN, "azimuth"):
+        missed = getattr(guess, name) - getattr(brought, name)
+        if name == "azimuth":
+            missed = (missed + 90.0) % 180.0 - 90.0
+        values[name] = np.hypot(_apply(between, getattr(error, name)), missed)
+    return Atmosphere(log_tau=guess.log_tau, **values, **scalars)
+
+
+def projection(log_tau: Floats, n_node: int) -> Floats:
+    """Weighted least-squares projection (n_depth, n_depth) onto what nodes can make of a depth axis."""
+    weight = np.maximum(np.exp(-0.5 * ((log_tau - CENTRE) / WIDTH) ** 2), FLOOR)
+    functions = cardinal_functions(log_tau, min(n_node, log_tau.size))
+    normal = functions.T @ (weight[:, None] * functions)
+    matrix: Floats = functions @ np.linalg.solve(normal, functions.T * weight)
+    return matrix
 
 
 def _apply(matrix: Floats, values: Floats) -> Floats:
     """Apply a projection to every pixel, summed node by node: no pixel depends on its tile."""
-    total = np.zeros_like(values)
+    total = np.zeros((len(values), len(matrix)))
     for node in range(matrix.shape[1]):
         total += values[:, node, None] * matrix[:, node]
     return total

@@ -25,7 +25,7 @@ import numpy.typing as npt
 from stokeswarm.client.layout import Start
 from stokeswarm.client.network_units import for_network
 from stokeswarm.client.polarity import mirrored, points_away
-from stokeswarm.client.smooth import smoothed, within_nodes
+from stokeswarm.client.smooth import error_within, within_nodes
 from stokeswarm.contract.atmosphere import SCALAR, STRATIFIED, Atmosphere, Floats
 from stokeswarm.contract.errors import InvalidArgumentError, PlanError
 from stokeswarm.contract.inference import ModelInfo, Prediction
@@ -139,17 +139,21 @@ class Starts:
     available : ndarray (n,) bool
     novelty : ndarray (n,) float64
         NaN where no network looked.
+    error : tuple of Atmosphere
+        1σ, like ``atmosphere``; empty where the start knows of none.
     """
 
     atmosphere: tuple[Atmosphere, ...]
     available: Bools
     novelty: Floats
+    error: tuple[Atmosphere, ...] = ()
 
     def take(self, rows: npt.ArrayLike) -> Starts:
         """Those of some pixels."""
         rows = np.asarray(rows)
         parts = tuple(part.take(rows) for part in self.atmosphere)
-        return Starts(parts, self.available[rows], self.novelty[rows])
+        error = tuple(part.take(rows) for part in self.error)
+        return Starts(parts, self.available[rows], self.novelty[rows], error)
 
 
 class Starter(Protocol):
@@ -248,21 +252,17 @@ class CnnStart:
                 f"the network answered for {len(guess)} pixels, asked for {len(pixels)}"
             )
         base = self.base.start(pixels).atmosphere[0]
-        smooth = smoothed(guess.atmosphere, self.plan)
-        atmosphere = on_axis(smooth, base, self.plan, self.model.quantities)
-        n_node = self.plan.cycles[-1].components[0].temperature
-        if n_node and "temperature" in self.model.quantities:
-            model = base.resample(self.plan.log_tau).temperature
-            low, high = self.plan.limit("temperature")
-            fitted = within_nodes(atmosphere.temperature, model, self.plan.log_tau, n_node)
-            atmosphere = replace(atmosphere, temperature=np.clip(fitted, low, high))
+        whole = on_axis(guess.atmosphere, base, self.plan, self.model.quantities)
+        model = base.resample(self.plan.log_tau)
+        atmosphere = within_limits(within_nodes(whole, model, self.plan), self.plan)
+        error = () if guess.error is None else (error_within(guess.error, whole, atmosphere),)
         usable = np.array([status.has_result for status in guess.status], np.bool_)
         for name, values in atmosphere.arrays().items():
             if name in SCALAR or name in ("temperature", "field_strength", "velocity"):
                 usable &= np.isfinite(values).reshape(len(pixels), -1).all(axis=1)
         for name in ("microturbulence", "inclination", "azimuth"):
             usable &= np.isfinite(getattr(atmosphere, name)).all(axis=1)
-        return Starts((atmosphere,), usable, guess.novelty.astype(np.float64))
+        return Starts((atmosphere,), usable, guess.novelty.astype(np.float64), error)
 
 
 def on_axis(
@@ -306,13 +306,19 @@ def on_axis(
 
     values: dict[str, Any] = guess.arrays() | {"temperature": temperature, "azimuth": azimuth}
     values = {name: values[name] if name in known else array for name, array in _free(model).items()}
+    return within_limits(Atmosphere(log_tau=axis, **values), plan)
+
+
+def within_limits(guess: Atmosphere, plan: Plan) -> Atmosphere:
+    """The guess clipped into the plan's limits, and off the values where response functions vanish."""
+    values = guess.arrays()
     for name, array in values.items():
         if name in DEFAULT_LIMITS:
-            low, high_limit = plan.limit(name)
-            floor = min(max(low, FLOORS.get(name, low)), high_limit)
-            values[name] = np.clip(array, floor, high_limit)
+            low, high = plan.limit(name)
+            floor = min(max(low, FLOORS.get(name, low)), high)
+            values[name] = np.clip(array, floor, high)
     values["inclination"] = np.clip(values["inclination"], POLE_MARGIN, 180.0 - POLE_MARGIN)
-    return Atmosphere(log_tau=axis, **values)
+    return replace(guess, **values)
 
 
 def _free(atmosphere: Atmosphere) -> dict[str, Floats]:

@@ -78,6 +78,8 @@ class Task(Setup):
         Whether the engine can tell what a start looks like.
     assisted : int
         Cycles that run after a warm start, the last ones; at least 1.
+    prior : bool
+        Whether a start's own errors go with it.
     """
 
     starters: tuple[Starter, ...]
@@ -87,6 +89,7 @@ class Task(Setup):
     gate_models: tuple[tuple[str, ModelStart], ...] = ()
     synthesizes: bool = True
     assisted: int = 1
+    prior: bool = True
 
     def __post_init__(self) -> None:
         if self.assisted < 1:

@@ -99,11 +99,14 @@ class InvertRequest:
         X (west) and Y (north) on the disc in solar radii, for engines that use more than μ; None = from μ.
     all_cycles : bool
         Return what every cycle made, besides the best.
+    start_error : tuple of Atmosphere
+        1σ of the start, one per component of it, on any depth axis; NaN where it is not known. An engine that
+        can holds the fit to the start within them. Empty = nothing is known.
 
     Raises
     ------
     InvalidArgumentError
-        On construction, where counts or shapes disagree.
+        On construction, where counts or shapes disagree, or an error is negative.
     """
 
     engine: str
@@ -117,6 +120,7 @@ class InvertRequest:
     seed: int = 0
     position: Floats | None = None
     all_cycles: bool = False
+    start_error: tuple[Atmosphere, ...] = ()
 
     def __post_init__(self) -> None:
         n_pixel = len(self.spectra)
@@ -132,6 +136,17 @@ class InvertRequest:
                 f"start: the plan has {self.plan.n_component} component(s), found {len(self.start)} start(s)"
             )
         _check_components(self.start, n_pixel, "start")
+        if self.start_error:
+            if len(self.start_error) != len(self.start):
+                raise InvalidArgumentError(
+                    f"start_error: expected one for each of {len(self.start)} start(s), or none, found "
+                    f"{len(self.start_error)}"
+                )
+            _check_components(self.start_error, n_pixel, "start_error")
+            for part in self.start_error:
+                for name, values in part.arrays().items():
+                    if (values < 0.0).any():
+                        raise InvalidArgumentError(f"start_error: {name}: an error is negative")
         for cycle in self.cycles:
             if not 0 <= cycle < len(self.plan.cycles):
                 raise InvalidArgumentError(

@@ -48,6 +48,7 @@ def invert_request_to_proto(request: InvertRequest) -> inversion_pb2.InvertReque
         spectra=spectra_to_proto(request.spectra),
         pixel=to_array(request.pixel),
         start=[atmosphere_to_proto(start) for start in request.start],
+        start_error=[atmosphere_to_proto(error) for error in request.start_error],
         mu=_array_or_none(request.mu),
         stray_light_profile=_array_or_none(request.stray_light_profile),
         cycles=request.cycles,
@@ -71,6 +72,7 @@ def invert_request_from_proto(message: inversion_pb2.InvertRequest) -> InvertReq
         spectra=spectra_from_proto(message.spectra),
         pixel=from_array(message.pixel, "pixel", dtype=np.int64, shape=(None,)),
         start=_atmospheres(message.start, "start"),
+        start_error=_atmospheres(message.start_error, "start_error"),
         mu=optional_array(message.mu, "mu", dtype=np.float64, shape=(None,)),
         stray_light_profile=optional_array(
             message.stray_light_profile, "stray_light_profile", dtype=np.float32

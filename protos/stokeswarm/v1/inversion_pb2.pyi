@@ -40,7 +40,7 @@ class Engine(_message.Message):
     def __init__(self, name: _Optional[str] = ..., version: _Optional[str] = ..., digest: _Optional[str] = ..., available: _Optional[bool] = ..., message: _Optional[str] = ..., inverts: _Optional[bool] = ..., synthesizes: _Optional[bool] = ..., responds: _Optional[bool] = ..., slots: _Optional[int] = ...) -> None: ...
 
 class InvertRequest(_message.Message):
-    __slots__ = ("engine", "plan", "spectra", "pixel", "start", "mu", "stray_light_profile", "cycles", "seed", "position", "all_cycles")
+    __slots__ = ("engine", "plan", "spectra", "pixel", "start", "mu", "stray_light_profile", "cycles", "seed", "position", "all_cycles", "start_error")
     ENGINE_FIELD_NUMBER: _ClassVar[int]
     PLAN_FIELD_NUMBER: _ClassVar[int]
     SPECTRA_FIELD_NUMBER: _ClassVar[int]
@@ -52,6 +52,7 @@ class InvertRequest(_message.Message):
     SEED_FIELD_NUMBER: _ClassVar[int]
     POSITION_FIELD_NUMBER: _ClassVar[int]
     ALL_CYCLES_FIELD_NUMBER: _ClassVar[int]
+    START_ERROR_FIELD_NUMBER: _ClassVar[int]
     engine: str
     plan: _common_pb2.Plan
     spectra: _common_pb2.Spectra
@@ -63,7 +64,8 @@ class InvertRequest(_message.Message):
     seed: int
     position: _common_pb2.Array
     all_cycles: bool
-    def __init__(self, engine: _Optional[str] = ..., plan: _Optional[_Union[_common_pb2.Plan, _Mapping]] = ..., spectra: _Optional[_Union[_common_pb2.Spectra, _Mapping]] = ..., pixel: _Optional[_Union[_common_pb2.Array, _Mapping]] = ..., start: _Optional[_Iterable[_Union[_common_pb2.Atmosphere, _Mapping]]] = ..., mu: _Optional[_Union[_common_pb2.Array, _Mapping]] = ..., stray_light_profile: _Optional[_Union[_common_pb2.Array, _Mapping]] = ..., cycles: _Optional[_Iterable[int]] = ..., seed: _Optional[int] = ..., position: _Optional[_Union[_common_pb2.Array, _Mapping]] = ..., all_cycles: _Optional[bool] = ...) -> None: ...
+    start_error: _containers.RepeatedCompositeFieldContainer[_common_pb2.Atmosphere]
+    def __init__(self, engine: _Optional[str] = ..., plan: _Optional[_Union[_common_pb2.Plan, _Mapping]] = ..., spectra: _Optional[_Union[_common_pb2.Spectra, _Mapping]] = ..., pixel: _Optional[_Union[_common_pb2.Array, _Mapping]] = ..., start: _Optional[_Iterable[_Union[_common_pb2.Atmosphere, _Mapping]]] = ..., mu: _Optional[_Union[_common_pb2.Array, _Mapping]] = ..., stray_light_profile: _Optional[_Union[_common_pb2.Array, _Mapping]] = ..., cycles: _Optional[_Iterable[int]] = ..., seed: _Optional[int] = ..., position: _Optional[_Union[_common_pb2.Array, _Mapping]] = ..., all_cycles: _Optional[bool] = ..., start_error: _Optional[_Iterable[_Union[_common_pb2.Atmosphere, _Mapping]]] = ...) -> None: ...
 
 class InvertEvent(_message.Message):
     __slots__ = ("results", "heartbeat")

@@ -104,6 +104,13 @@ def invert(
     assisted_cycles: Annotated[
         int, typer.Option(min=1, help="Cycles that a warm start's inversion runs: the last ones of the plan.")
     ] = 1,
+    prior: Annotated[
+        bool,
+        typer.Option(
+            "--prior/--no-prior",
+            help="Hold the fit to a network's guess, within its errors, where the profile says nothing.",
+        ),
+    ] = True,
     gate: Annotated[
         float, typer.Option(help="Reduced chi-square above which a warm start's fit is done again in full.")
     ] = 3.0,
@@ -178,9 +185,8 @@ def invert(
             for text in report.warnings:
                 note(f"warning: {text}")
         starts = parse_starts(gate_starts) or DEFAULT_STARTS
-        wishes = Wishes(
-            init, name, Gate(gate, novelty, starts, gate_tries), seed, all_cycles, assisted=assisted_cycles
-        )
+        the_gate = Gate(gate, novelty, starts, gate_tries)
+        wishes = Wishes(init, name, the_gate, seed, all_cycles, assisted=assisted_cycles, prior=prior)
         progress = Silent() if quiet else reporter(err)
         with connect(inference, inversion, servers=servers) as cluster:
             if not quiet and inversion is None:

@@ -34,6 +34,7 @@ from stokeswarm.inversion.engines.lte.forward import Workspace
 from stokeswarm.inversion.engines.lte.invert import Outcome, PixelInverter
 from stokeswarm.inversion.engines.lte.observed import Fit, Observed
 from stokeswarm.inversion.engines.lte.parameters import Layout
+from stokeswarm.inversion.engines.lte.prior import StartError
 from stokeswarm.inversion.engines.lte.state import (
     ELECTRON_PRESSURE,
     TEMPERATURE,
@@ -127,6 +128,7 @@ class LteInversion:
         self._inverter = PixelInverter(self._evaluator)
         self._workspaces = _Workspaces(self._evaluator)
         self._starts = tuple(start.resample(request.plan.log_tau) for start in request.start)
+        self._errors = tuple(error.resample(request.plan.log_tau) for error in request.start_error)
 
     def run(self, rows: Sequence[int], slot: Slot) -> InvertResults:
         """Invert the request's pixels at some positions."""
@@ -137,7 +139,12 @@ class LteInversion:
             observed.append(pixel)
             start = _start(self._request, self._evaluator, self._starts, row, pixel.mu)
             cycles = self._request.cycles or tuple(range(len(self._request.plan.cycles)))
-            outcomes.append(self._inverter.invert(pixel, start, cycles, self._workspaces.get(), slot))
+            error = tuple(
+                StartError(component_values(part, row), float(part.macroturbulence[row]))
+                for part in self._errors
+            )
+            workspace = self._workspaces.get()
+            outcomes.append(self._inverter.invert(pixel, start, cycles, workspace, slot, error))
             seconds.append(time.thread_time() - began)
         return self._results(rows, outcomes, observed, seconds)
 

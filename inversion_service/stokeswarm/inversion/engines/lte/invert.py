@@ -20,6 +20,7 @@ from stokeswarm.inversion.engines.lte.forward import Workspace
 from stokeswarm.inversion.engines.lte.moves import Moves
 from stokeswarm.inversion.engines.lte.observed import Fit, Observed
 from stokeswarm.inversion.engines.lte.parameters import Layout
+from stokeswarm.inversion.engines.lte.prior import StartError
 from stokeswarm.inversion.engines.lte.uncertainty import uncertainty
 
 Floats = npt.NDArray[np.float64]
@@ -82,9 +83,19 @@ class PixelInverter:
         return self._layouts[key]
 
     def invert(
-        self, observed: Observed, start: Model, cycles: tuple[int, ...], workspace: Workspace, slot: Slot
+        self,
+        observed: Observed,
+        start: Model,
+        cycles: tuple[int, ...],
+        workspace: Workspace,
+        slot: Slot,
+        error: tuple[StartError, ...] = (),
     ) -> Outcome:
-        """Run cycles of the plan from a start; see `Outcome`."""
+        """Run cycles of the plan from a start; see `Outcome`.
+
+        The start's errors, where it has any, hold the first of them to it (see `prior`): the ones after it
+        have nodes of their own to find out where it was wrong.
+        """
         plan = self._evaluator.plan
         if observed.n_sample == 0:
             return self._nothing(start, Status.INVALID_INPUT, "no sample has a weight above 0", 0)
@@ -96,7 +107,7 @@ class PixelInverter:
             cycle = plan.carried_nodes(plan.cycles[number])
             layout = self._layout(number, observed.stray_light is not None)
             run = CycleRun(self._evaluator, self._moves, observed, cycle, layout, workspace, slot)
-            prepared = run.prepare(start if best is None else best.model)
+            prepared = run.prepare(start, error) if best is None else run.prepare(best.model)
             if prepared is None:
                 continue
             if best is None:

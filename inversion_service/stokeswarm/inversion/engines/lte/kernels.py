@@ -137,6 +137,39 @@ def normal_equations(
             curvature[j, i] = total
 
 
+@njit
+def secant(jacobian: Floats, difference: Floats, change: Floats) -> None:
+    """Make a Jacobian give the difference that a change was found to make.
+
+    Of all matrices that do, the result is the nearest to what was given (Broyden 1965, Math. Comp. 19, 577).
+
+    Parameters
+    ----------
+    jacobian : ndarray (n_free, 4, n_wavelength)
+        ∂fit/∂parameter before the change; updated in place.
+    difference : ndarray (4, n_wavelength)
+        Fit after the change − fit before it.
+    change : ndarray (n_free,)
+        Of the parameters.
+    """
+    n_free, n_stokes, n_wavelength = jacobian.shape
+    square = 0.0
+    for i in range(n_free):
+        square += change[i] * change[i]
+    if square == 0.0:
+        return
+    missed = difference.copy()
+    for i in range(n_free):
+        for s in range(n_stokes):
+            for w in range(n_wavelength):
+                missed[s, w] -= change[i] * jacobian[i, s, w]
+    for i in range(n_free):
+        weight = change[i] / square
+        for s in range(n_stokes):
+            for w in range(n_wavelength):
+                jacobian[i, s, w] += weight * missed[s, w]
+
+
 def warm_up() -> None:
     """Compile every kernel."""
     a = np.ones((2, 4, 3))
@@ -145,4 +178,5 @@ def warm_up() -> None:
     multiply(np.ones((2, 2)), np.ones((2, 2)), np.ones((2, 2)))
     convolve(a, np.eye(3), 0, 0, out)
     fill_toeplitz(np.ones(3), np.zeros((2, 2)))
+    secant(np.ones((2, 4, 3)), a[0], np.ones(2))
     normal_equations(a, a[0], a[0], np.ones((2, 2)), np.ones(2))

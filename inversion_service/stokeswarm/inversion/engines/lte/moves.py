@@ -15,6 +15,8 @@ from stokeswarm.inversion.engines.lte.parameters import (
     Layout,
     change_of,
     changed_macroturbulence,
+    macroturbulence_perturbation,
+    perturbation_to,
 )
 from stokeswarm.inversion.engines.lte.state import (
     AZIMUTH,
@@ -78,7 +80,7 @@ class Moves:
         return Model(tuple(components), filling, stray)
 
     def room(self, model: Model, layout: Layout) -> Floats:
-        """Distance (n_free, 2) from every parameter to its lower (≤ 0) and upper (≥ 0) limit, engine units.
+        """Changes (n_free, 2) of the scaled parameters that lead to their lower and upper limits.
 
         The value of a node is that of the stratification at the node's depth; angles have no limits.
         """
@@ -88,23 +90,24 @@ class Moves:
         for group in layout.groups:
             width = group.functions.shape[1]
             if group.quantity not in (INCLINATION, AZIMUTH):
-                depth = np.argmax(group.functions, axis=0) if width > 1 else np.zeros(1, dtype=np.int64)
-                node = model.components[group.component].values[group.quantity, depth]
-                room[at : at + width, 0] = self._limits[group.quantity, 0] - node
-                room[at : at + width, 1] = self._limits[group.quantity, 1] - node
+                node = model.components[group.component].values[group.quantity, group.nodes]
+                for side in range(2):
+                    limit = self._limits[group.quantity, side]
+                    room[at : at + width, side] = perturbation_to(group.quantity, node, limit)
             at += width
         for c in layout.macroturbulence:
             low, high = self._plan.limit("macroturbulence")
             vmac = model.components[c].macroturbulence
-            room[at] = max(low, MACROTURBULENCE_FLOOR) - vmac, high - vmac
+            room[at, 0] = macroturbulence_perturbation(vmac, max(low, MACROTURBULENCE_FLOOR))
+            room[at, 1] = macroturbulence_perturbation(vmac, high)
             at += 1
-        if layout.filling_factor:
-            low, high = self._plan.limit("filling_factor")
-            room[at] = low - model.filling_factor, high - model.filling_factor
-            at += 1
-        if layout.stray_light:
-            low, high = self._plan.limit("stray_light")
-            room[at] = low - model.stray_light, high - model.stray_light
+        fractions = (("filling_factor", layout.filling_factor), ("stray_light", layout.stray_light))
+        for name, free in fractions:
+            if free:
+                low, high = self._plan.limit(name)
+                value = getattr(model, name)
+                room[at] = (low - value) / FRACTION_UNIT, (high - value) / FRACTION_UNIT
+                at += 1
         return room
 
 

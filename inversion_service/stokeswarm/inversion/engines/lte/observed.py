@@ -46,9 +46,11 @@ class Fit:
     """A model, its profile (4, n_wavelength), its χ² (not reduced) and its derivatives.
 
     The latter, (n_free, 4, n_wavelength), are with respect to the scaled parameters of the cycle's layout.
+    They are ``exact``, or those of an earlier model made to agree with how the profile has changed since.
     """
 
     model: Model
     profile: Floats
     chi2: float
     jacobian: Floats
+    exact: bool = True

@@ -37,6 +37,12 @@ class Group:
     quantity: int
     functions: Floats
 
+    @property
+    def nodes(self) -> npt.NDArray[np.int64]:
+        """Depths (n_node,) of the nodes; of a single one, which is everywhere, the middle of the axis."""
+        n_depth, n_node = self.functions.shape
+        return np.argmax(self.functions, axis=0) if n_node > 1 else np.array([n_depth // 2])
+
 
 @dataclass(frozen=True, slots=True)
 class Layout:
@@ -103,6 +109,18 @@ def change_of(component: Component, quantity: int, perturbation: Floats) -> Floa
     return change
 
 
+def perturbation_to(quantity: int, value: Floats, target: Floats | float) -> Floats:
+    """Perturbation (n,) in units that takes values (n,) to targets [engine units]: `change_of` inverted."""
+    if quantity == ELECTRON_PRESSURE:
+        with np.errstate(divide="ignore"):
+            found: Floats = np.log(target / value) / UNITS[quantity]
+    elif quantity == MICROTURBULENCE:
+        found = (target**2 - value**2) / UNITS[quantity] ** 2
+    else:
+        found = (target - value) / UNITS[quantity]
+    return found
+
+
 def macroturbulence_unit(macroturbulence: float) -> float:
     """Change of the macroturbulence [km/s] for one unit of perturbation, to first order."""
     return MACROTURBULENCE_UNIT**2 / (2.0 * macroturbulence)
@@ -111,3 +129,8 @@ def macroturbulence_unit(macroturbulence: float) -> float:
 def changed_macroturbulence(macroturbulence: float, perturbation: float) -> float:
     """Macroturbulence [km/s] after a perturbation in units."""
     return float(np.sqrt(max(macroturbulence**2 + MACROTURBULENCE_UNIT**2 * perturbation, 0.0)))
+
+
+def macroturbulence_perturbation(macroturbulence: float, target: float) -> float:
+    """Perturbation in units that takes the macroturbulence to a target, both [km/s]."""
+    return (target**2 - macroturbulence**2) / MACROTURBULENCE_UNIT**2
