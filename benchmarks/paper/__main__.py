@@ -27,6 +27,7 @@ def main() -> None:
     parser.add_argument("--output", type=Path, default=Path("paper-output"))
     parser.add_argument("--size", default="100x100", help="rows and columns of every map (100x100)")
     parser.add_argument("--only", action="append", choices=EXPERIMENTS, help="this one; may be given again")
+    parser.add_argument("--minutes", type=float, default=20.0, help="that a training may take (20)")
     parser.add_argument("--slots", type=int, help="threads (one a core)")
     parser.add_argument("--page", type=Path, default=Path("docs/paper.md"))
     parser.add_argument("--write-only", action="store_true", help="only write the page from what there is")
@@ -38,7 +39,7 @@ def main() -> None:
         print(f"{(time.monotonic() - began) / 60:6.1f} min  {text}", flush=True)
 
     with Services(folder, options.slots) as services:
-        setting = Setting(folder, parse_tile(options.size), services.cluster, say)
+        setting = Setting(folder, parse_tile(options.size), services.cluster, say, options.minutes)
         for name in () if options.write_only else options.only or EXPERIMENTS:
             found = EXPERIMENTS[name](setting)
             if found is not None:

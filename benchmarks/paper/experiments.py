@@ -27,7 +27,7 @@ OPEN: Final = Gate(float("inf"), float("inf"))
 NARROW: Final = 12_800
 #: part of map a that is inverted with SIR, where it is installed
 SIR_REGION: Final = "40:52,30:70"
-PAPER: Final = ("--architecture", "paper", "--minutes", "20")
+PAPER: Final = ("--architecture", "paper")
 
 Say = Callable[[str], None]
 
@@ -40,10 +40,16 @@ class Setting:
     size: tuple[int, int]
     cluster: Callable[[], Cluster]
     say: Say
+    minutes: float
 
     def map(self, scene: Scene) -> MadeMap:
         """A map, made where it is missing."""
         return make_map(scene, self.size, self.folder, self.cluster, self.say)
+
+    def train(self, dataset: Path, name: str, *options: str) -> bool:
+        """Train a network, for so many minutes at the most; whether it is there."""
+        options = (*options, "--minutes", f"{self.minutes:g}")
+        return train(dataset, name, self.folder, self.say, options)
 
     def run(self, made: MadeMap, name: str, init: str, **options: Any) -> Path:
         """A run's store."""
@@ -105,7 +111,7 @@ def _own_map(s: Setting, name: str, share: float) -> Comparison | None:
     if not dataset.exists():
         dataset.parent.mkdir(parents=True, exist_ok=True)
         from_result(source, dataset, Selection("observed", 3.0))
-    if not train(dataset, f"paper-{name}", s.folder, s.say, (*PAPER, "--one-class")):
+    if not s.train(dataset, f"paper-{name}", *PAPER, "--one-class"):
         return None
     return _compared(reference, s.run(made, f"{name}-assisted", f"cnn:paper-{name}"), made)
 
@@ -127,8 +133,7 @@ def _narrow(s: Setting, name: str, gate: Gate) -> Comparison | None:
         whole.parent.mkdir(parents=True, exist_ok=True)
         recipe = Recipe(NARROW, 17, ("quiet",))
         sample(s.cluster(), made.project.plan, recipe, whole, resume=whole.exists())
-    options = ("--no-symmetries", "--one-class", "--minutes", "10")
-    if not train(one_polarity(whole, half), "narrow", s.folder, s.say, options):
+    if not s.train(one_polarity(whole, half), "narrow", "--no-symmetries", "--one-class"):
         return None
     reference = s.run(made, "reference", "model")
     return _compared(reference, s.run(made, name, "cnn:narrow", gate=gate), made)
