@@ -46,6 +46,9 @@ POOR_MODEL: Final = 0.25
 FORETOLD: Final = 0.5
 #: share of the merit that the data alone must promise to gain for a prior to be dropped
 OVERRULED: Final = 0.05
+#: iterations after which a second try that is still so many times worse than the first is given up
+TRIAL_ITERATIONS: Final = 5
+HOPELESS: Final = 3.0
 #: failed steps in a row that end a cycle
 MAX_FAILURES: Final = 6
 
@@ -134,16 +137,16 @@ class CycleRun:
         """What a cycle lowers: the misfit, and the distance from a start with errors."""
         return self._misfit(fit) + (0.0 if self._prior is None else self._prior.cost(fit.model))
 
-    def iterate(self, fit: Fit) -> Fit:
+    def iterate(self, fit: Fit, rival: float = np.inf) -> Fit:
         """Levenberg–Marquardt from a start to convergence; never worse than the start.
 
         A start's errors are forgotten where the data contradict them: where without them the merit would fall
-        by more than `OVERRULED`.
+        by more than `OVERRULED`. ``rival`` is the merit of another try, to which this one is an alternative.
         """
-        fit = self._descend(fit)
+        fit = self._descend(fit, rival)
         if self._prior is not None and self._contradicted(fit):
             self._prior = None
-            fit = self._descend(fit)
+            fit = self._descend(fit, rival)
         self.merit = self._misfit(fit)
         return fit
 
@@ -161,7 +164,7 @@ class CycleRun:
         kernels.normal_equations(fit.jacobian, residual, self._weight, curvature, gradient)
         return curvature, gradient
 
-    def _descend(self, fit: Fit) -> Fit:
+    def _descend(self, fit: Fit, rival: float) -> Fit:
         plan = self._evaluator.plan
         damping = plan.initial_damping
         merit = self._objective(fit)
@@ -170,6 +173,8 @@ class CycleRun:
         n_sample = max(self._observed.n_sample, 1)
         while self.iterations < plan.max_iterations and calm < PATIENCE and failures < MAX_FAILURES:
             if self._slot.cancelled() or self._slot.out_of_time():
+                return fit
+            if self.iterations >= TRIAL_ITERATIONS and merit > HOPELESS * rival:
                 return fit
             curvature, gradient = self._normal_equations(fit)
             if self._prior is not None:

@@ -117,7 +117,7 @@ class PixelInverter:
             if adjust.suspicious(layout, observed, result):
                 other = CycleRun(self._evaluator, self._moves, observed, cycle, layout, workspace, slot)
                 begun = other.prepare(adjust.strong_field(result.model))
-                found = None if begun is None else other.iterate(begun)
+                found = None if begun is None else other.iterate(begun, run.merit)
                 iterations += other.iterations
                 if found is not None and found.chi2 < result.chi2:
                     result, run = found, other
