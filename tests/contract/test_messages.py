@@ -183,6 +183,11 @@ def atmospheres(draw: st.DrawFn, n_pixel: int, optional: bool | None = None) -> 
     return Atmosphere(log_tau, **stratified, **{name: draw(floats(n_pixel)) for name in SCALAR})
 
 
+def magnitude(atmosphere: Atmosphere) -> Atmosphere:
+    """Something that may be an error: nothing is negative, NaN stays."""
+    return replace(atmosphere, **{name: np.abs(array) for name, array in atmosphere.arrays().items()})
+
+
 @st.composite
 def spectra(draw: st.DrawFn, n_pixel: int) -> Spectra:
     wavelength = hinode_sp().regions[0].grid()[: draw(st.integers(1, 9))]
@@ -231,6 +236,7 @@ def invert_requests(draw: st.DrawFn) -> InvertRequest:
     n_pixel, n_component = draw(N_PIXEL), draw(st.integers(1, 2))
     tile = draw(spectra(n_pixel))
     profile = np.zeros((4, tile.wavelength.size), np.float32) if draw(st.booleans()) else None
+    errors = tuple(magnitude(draw(atmospheres(n_pixel))) for _ in range(n_component))
     return InvertRequest(
         engine=draw(names),
         plan=hinode_plan(n_component),
@@ -243,6 +249,7 @@ def invert_requests(draw: st.DrawFn) -> InvertRequest:
         seed=draw(st.integers(0, 2**64 - 1)),
         position=np.full((n_pixel, 2), 0.25) if draw(st.booleans()) else None,
         all_cycles=draw(st.booleans()),
+        start_error=errors if draw(st.booleans()) else (),
     )
 
 
@@ -462,6 +469,7 @@ def tile(n_pixel: int = 2) -> InvertRequest:
         (start,),
         mu=np.ones(n_pixel),
         stray_light_profile=np.ones((4, 112), np.float32),
+        start_error=(start,),
     )
 
 
@@ -472,7 +480,7 @@ ARRAYS_OF_A_TILE = (
     "pixel",
     "mu",
     "stray_light_profile",
-    *(f"start.0.{name}" for name in ("log_tau", *STRATIFIED, *SCALAR)),
+    *(f"{part}.0.{name}" for part in ("start", "start_error") for name in ("log_tau", *STRATIFIED, *SCALAR)),
 )
 
 
@@ -505,7 +513,9 @@ def test_every_damaged_array_is_refused_by_name(path: str, data: st.DataObject) 
         messages.invert_request_from_proto(message)
 
 
-@pytest.mark.parametrize("path", ["spectra.stokes", "start.0.temperature", "pixel", "mu"])
+@pytest.mark.parametrize(
+    "path", ["spectra.stokes", "start.0.temperature", "start_error.0.temperature", "pixel", "mu"]
+)
 @pytest.mark.parametrize("n_pixel", [0, 1, 3])
 def test_counts_that_disagree_are_refused(path: str, n_pixel: int) -> None:
     message, other = (messages.invert_request_to_proto(tile(n)) for n in (2, n_pixel))

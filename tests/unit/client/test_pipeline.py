@@ -12,16 +12,18 @@ import pytest
 
 from stokeswarm.client.calls import Calls
 from stokeswarm.client.delivery import RetryPolicy
+from stokeswarm.client.layout import Start
 from stokeswarm.client.pipeline import Pipeline, Task
 from stokeswarm.client.progress import Lines, duration
 from stokeswarm.client.provenance import identity, plan_document
 from stokeswarm.client.readers import Observation
-from stokeswarm.client.starts import ModelStart, named_guess
+from stokeswarm.client.starts import ModelStart, Pixels, Starts, named_guess
 from stokeswarm.client.testing import Script, fake_results, small_plan, take
 from stokeswarm.client.tiles import TileGrid, Window
 from stokeswarm.contract.atmosphere import Atmosphere
 from stokeswarm.contract.instrument import hinode_sp
 from stokeswarm.contract.inversion import Heartbeat, InvertRequest, InvertResults
+from stokeswarm.contract.plan import Plan
 from stokeswarm.contract.status import Status
 
 AXIS = hinode_sp().regions[0].grid()
@@ -100,6 +102,42 @@ def test_requests_carry_what_the_pixel_needs_to_be_reproducible() -> None:
     np.testing.assert_array_equal(request.spectra.stokes[1], obs.stokes[2, 3])
     # The deadline leaves every pixel its own limit.
     assert inverter.timeout > 2 * request.plan.pixel_timeout
+
+
+@dataclass(frozen=True)
+class Sure:
+    """A warm start that knows its errors; V and novelty send nobody back."""
+
+    plan: Plan
+    label: Start = Start.CNN
+    assisted: bool = True
+
+    def start(self, pixels: Pixels) -> Starts:
+        n = len(pixels)
+        guess = named_guess("hsra", self.plan)[0].take(np.zeros(n, np.int64))
+        error = Atmosphere.full(n, self.plan.log_tau, 0.5, pressures=False)
+        error.velocity[:] = pixels.x[:, None] + 1.0
+        return Starts((guess,), np.arange(n) % 2 == 0, np.zeros(n), (error,))
+
+
+def test_a_starts_errors_go_with_the_pixels_they_belong_to() -> None:
+    """With the assisted run alone: a second run is there because the first may have been misled."""
+    obs, inverter = observation(), Direct()
+    asked = replace(task(obs), starters=(Sure(small_plan()),), synthesizes=False)
+    list(Pipeline(asked, inverter, Calls()).run(iter(TileGrid(Window(1, 2, 0, 4), (1, 4))), 1))
+    assisted, full = inverter.asked[0], inverter.asked[1:]
+    assert assisted.cycles
+    assert assisted.pixel.tolist() == [4, 6]
+    assert assisted.start_error[0].velocity[:, 0].tolist() == [1.0, 3.0]
+    assert full
+    assert all(request.start_error == () for request in full)
+
+
+def test_errors_stay_at_home_where_the_user_says_so() -> None:
+    obs, inverter = observation(), Direct()
+    asked = replace(task(obs), starters=(Sure(small_plan()),), synthesizes=False, prior=False)
+    list(Pipeline(asked, inverter, Calls()).run(iter(TileGrid(Window(1, 2, 0, 4), (1, 4))), 1))
+    assert all(request.start_error == () for request in inverter.asked)
 
 
 def test_every_pixel_is_reported_once() -> None:

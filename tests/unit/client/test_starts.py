@@ -161,3 +161,15 @@ def test_a_network_that_answers_for_other_pixels_is_refused() -> None:
     prediction = Prediction("m", "1", "d", nodes(), np.zeros(1, np.float32), (Status.OK,), ("",))
     with pytest.raises(InvalidArgumentError, match="1 pixels, asked for 2"):
         cnn(prediction).start(pixels(v_profile(1), v_profile(1)))
+
+
+def test_a_networks_errors_come_with_its_guess() -> None:
+    error = Atmosphere.full(1, [0.0, -1.0, -2.0], 0.2, pressures=False)
+    prediction = Prediction("m", "1", "d", nodes(), np.zeros(1, np.float32), (Status.OK,), ("",), error)
+    starts = cnn(prediction).start(pixels(v_profile(1)))
+    assert starts.error[0].log_tau.tolist() == PLAN.log_tau.tolist()
+    assert (starts.error[0].velocity >= 0.2).all()
+    assert starts.error[0].macroturbulence == pytest.approx([0.2])
+    assert len(starts.take([0]).error[0]) == 1
+    without = replace(prediction, error=None)
+    assert cnn(without).start(pixels(v_profile(1))).error == ()

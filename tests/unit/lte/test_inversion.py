@@ -8,8 +8,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from stokeswarm.contract.atmosphere import Atmosphere
-from stokeswarm.contract.errors import PlanError
+from stokeswarm.contract.atmosphere import SCALAR, STRATIFIED, Atmosphere
+from stokeswarm.contract.errors import InvalidArgumentError, PlanError
 from stokeswarm.contract.instrument import instrument
 from stokeswarm.contract.inversion import InvertRequest, ResponseRequest, SynthesizeRequest
 from stokeswarm.contract.limb import limb_darkening
@@ -18,6 +18,7 @@ from stokeswarm.contract.spectra import Spectra
 from stokeswarm.contract.status import ContinuumReference, Status
 from stokeswarm.inversion.engine import Slot
 from stokeswarm.inversion.engines.lte import kernels, marquardt
+from stokeswarm.inversion.engines.lte.cycle import OVERRULED
 from stokeswarm.inversion.engines.lte.engine import LteEngine
 from stokeswarm.inversion.engines.lte.nodes import interpolation_matrix
 from stokeswarm.inversion.engines.lte.parameters import change_of, units
@@ -97,6 +98,19 @@ def invert(request: InvertRequest, slot: Slot | None = None):  # type: ignore[no
     return LteEngine().prepare_inversion(request).run(range(len(request)), slot or Slot())
 
 
+#: a network's errors where it knows the Sun well
+SMALL = {"temperature": 30.0, "field_strength": 20.0, "velocity": 0.05, "inclination": 2.0, "azimuth": 2.0}
+
+
+def errors(log_tau: np.ndarray, n_pixel: int = 1, **known: float) -> Atmosphere:
+    """1σ of a start; NaN where it is not said."""
+    part = Atmosphere.full(n_pixel, log_tau, pressures=False)
+    shape = {
+        name: (n_pixel,) if name in SCALAR else (n_pixel, log_tau.size) for name in (*STRATIFIED, *SCALAR)
+    }
+    return replace(part, **{name: np.full(shape[name], value) for name, value in known.items()})
+
+
 @pytest.mark.parametrize("n_node", [1, 2, 3, 5, 14])
 def test_node_functions_are_cardinal_and_reproduce_straight_lines(n_node: int) -> None:
     log_tau = np.linspace(1.2, -4.0, 53)
@@ -129,6 +143,19 @@ def test_kernels_agree_with_matrix_algebra() -> None:
     flat = out.reshape(3, -1)
     np.testing.assert_allclose(curvature, (flat * weight.ravel()) @ flat.T, rtol=1e-12)
     np.testing.assert_allclose(gradient, (flat * weight.ravel()) @ residual.ravel(), rtol=1e-12)
+
+
+def test_a_secant_makes_the_jacobian_agree_with_a_step_and_changes_nothing_across_it() -> None:
+    rng = np.random.default_rng(7)
+    before, difference, change = rng.normal(size=(3, 4, 5)), rng.normal(size=(4, 5)), rng.normal(size=3)
+    after = before.copy()
+    kernels.secant(after, difference, change)
+    np.testing.assert_allclose(np.tensordot(change, after, 1), difference, rtol=1e-10)
+    across = np.cross(change, [1.0, 0.0, 0.0])
+    np.testing.assert_allclose(np.tensordot(across, after, 1), np.tensordot(across, before, 1), atol=1e-12)
+    still = before.copy()
+    kernels.secant(still, difference, np.zeros(3))
+    np.testing.assert_array_equal(still, before)
 
 
 def test_an_undamped_step_solves_the_linear_problem() -> None:
@@ -240,6 +267,66 @@ def test_an_umbra_is_reached_from_the_quiet_sun(plan: Plan) -> None:
     result = invert(request_for(plan, synthesize(plan, truth), atmosphere(plan, field_strength=500.0)))
     assert result.chi2[0] < 2.0
     assert result.atmosphere[0].field_strength[0, 12] == pytest.approx(2700.0, abs=60.0)
+
+
+def test_a_good_start_keeps_what_the_profile_does_not_tell(plan: Plan) -> None:
+    """High up, where noise would otherwise decide."""
+    truth = atmosphere(plan, field_strength=60.0)
+    rng = np.random.default_rng(8)
+    clean = np.repeat(synthesize(plan, truth), 12, axis=0)
+    stokes = clean + rng.normal(scale=NOISE, size=clean.shape)
+    nodes = replace(FREE, field_strength=3, velocity=3)
+    wide = plan.with_cycles((Cycle((nodes,)),))
+    start = truth.take(np.zeros(12, np.int64))
+    start = replace(start, velocity=start.velocity + 0.05, temperature=start.temperature + 20.0)
+    known = errors(plan.log_tau, 12, **SMALL)
+    free, held = (
+        invert(request_for(wide, stokes, start, **options)) for options in ({}, {"start_error": (known,)})
+    )
+    top, line = -1, slice(10, 18)
+    for name in ("field_strength", "velocity"):
+        off = [np.abs(r.atmosphere[0].arrays()[name] - truth.arrays()[name][0]) for r in (free, held)]
+        assert off[1][:, top].mean() < 0.6 * off[0][:, top].mean(), name
+        assert off[1][:, line].mean() < 1.1 * off[0][:, line].mean(), name
+    # More than that, and the data would have overruled it.
+    assert (held.chi2 < (1.0 + OVERRULED) * free.chi2).all()
+
+
+def test_a_start_that_is_sure_and_wrong_is_overruled(plan: Plan) -> None:
+    truth = atmosphere(plan, field_strength=1500.0, velocity=0.5)
+    start = atmosphere(plan, field_strength=700.0, velocity=-0.5)
+    known = errors(plan.log_tau, field_strength=3.0, velocity=0.01, temperature=3.0)
+    held = invert(request_for(plan, synthesize(plan, truth), start, cycles=(1,), start_error=(known,)))
+    assert held.chi2[0] < 0.05
+    assert held.atmosphere[0].field_strength[0, 12] == pytest.approx(1500.0, abs=30.0)
+    assert held.atmosphere[0].velocity[0, 12] == pytest.approx(0.5, abs=0.03)
+
+
+def test_errors_of_another_shape_or_sign_are_refused(plan: Plan) -> None:
+    stokes = synthesize(plan, atmosphere(plan))
+    one = errors(plan.log_tau, **SMALL)
+    with pytest.raises(InvalidArgumentError, match="expected one for each of 1"):
+        request_for(plan, stokes, atmosphere(plan), start_error=(one, one))
+    with pytest.raises(InvalidArgumentError, match="start_error"):
+        request_for(plan, stokes, atmosphere(plan), start_error=(errors(plan.log_tau, 2, **SMALL),))
+    with pytest.raises(InvalidArgumentError, match="start_error: velocity: an error is negative"):
+        request_for(plan, stokes, atmosphere(plan), start_error=(errors(plan.log_tau, velocity=-0.1),))
+
+
+def test_a_field_that_meets_zero_stops_there_and_the_rest_goes_on(plan: Plan) -> None:
+    """A gradient that the noise of a weak field asks for would take one end below zero."""
+    truth = atmosphere(plan, field_strength=40.0, inclination=30.0)
+    rng = np.random.default_rng(5)
+    clean = np.repeat(synthesize(plan, truth), 8, axis=0)
+    stokes = clean + rng.normal(scale=NOISE, size=clean.shape)
+    graded = plan.with_cycles((Cycle((replace(FREE, field_strength=3),)),))
+    start = atmosphere(plan, 8, field_strength=150.0, inclination=40.0, velocity=0.3)
+    result = invert(request_for(graded, stokes, start))
+    assert set(result.status) == {Status.OK}
+    assert (result.chi2 < 1.3).all()
+    assert result.atmosphere[0].field_strength.min() >= 0.0
+    # Steps that were refused because the field cannot be negative made this 25 and more.
+    assert np.median(result.iterations) < 12
 
 
 def test_missing_samples_have_no_weight(plan: Plan) -> None:
