@@ -180,6 +180,22 @@ class Inverting(Suite):
         results = self.invert(self.request(start=(start,)), [0])
         expect(results.status[0].has_result, results.message[0])
 
+    def test_errors_of_a_start(self) -> None:
+        """Unknown ones change nothing, to the last bit; known ones are used or not, and the result is one."""
+        self.inverts()
+        log_tau, n_pixel = self.problem.start.log_tau, self.problem.n_pixel
+        unknown = Atmosphere.full(n_pixel, log_tau, pressures=False)
+        results = self.invert(self.request(start_error=(unknown,)))
+        for i in range(n_pixel):
+            expect_same(results, i, self.baseline(), i, "with errors of the start that nobody knows")
+        sizes = {"temperature": 100.0, "field_strength": 100.0, "velocity": 0.2, "inclination": 10.0}
+        shape = (n_pixel, log_tau.size)
+        known = replace(unknown, **{name: np.full(shape, size) for name, size in sizes.items()})
+        request = self.request(start_error=(known,))
+        results = self.invert(request)
+        expect(all(s.has_result for s in results.status), f"with errors of the start: {results.message}")
+        check_chi2(request, range(n_pixel), results)
+
     # -- components ------------------------------------------------------------------------------------------
 
     def test_two_components(self) -> None:

@@ -29,8 +29,6 @@ PATIENCE: Final = 2
 STILL_MOVING: Final = 1e-2
 #: largest change of a scaled parameter in one step
 LARGEST_STEP: Final = 5.0
-#: relative error of the mean intensity above which only the temperature moves
-FAR_OFF: Final = 0.1
 #: a step is not worth its computation where the linear model promises less than this fraction of the merit,
 #: or of what noise alone would leave where the fit is bad: of 448 samples 0.09, a third of one σ
 WORTHWHILE: Final = 2e-4
@@ -66,7 +64,6 @@ class CycleRun:
         workspace: Workspace,
         slot: Slot,
     ) -> None:
-        self._prior: Prior | None = None
         self._evaluator = evaluator
         self._moves = moves
         self._observed = observed
@@ -74,6 +71,7 @@ class CycleRun:
         self._workspace = workspace
         self._slot = slot
         self._weight = observed.weight * np.asarray(cycle.weights)[:, None]
+        self._prior: Prior | None = None
         self.iterations = 0
         self.merit = np.nan
         self.moving = False
