@@ -135,8 +135,8 @@ def convolution_matrix(
     return _dressed(_toeplitz(kernel / area, n), forth, back)
 
 
-def macroturbulence_matrix(wavelengths: npt.ArrayLike, vmac_kms: float) -> tuple[Array, Array]:
-    """Build the operator of a Gaussian macroturbulence, and its derivative.
+def macroturbulence_matrix(wavelengths: npt.ArrayLike, vmac_kms: float) -> Array:
+    """Build the operator of a Gaussian macroturbulence.
 
     The standard deviation is σ = λ v / c at the mean wavelength of the region.
 
@@ -149,37 +149,53 @@ def macroturbulence_matrix(wavelengths: npt.ArrayLike, vmac_kms: float) -> tuple
 
     Returns
     -------
-    operator : np.ndarray
-        (nw, nw) float64; its rows sum to 1.
-    derivative : np.ndarray
-        Derivative of the operator to the velocity [s km⁻¹], (nw, nw) float64.
+    np.ndarray
+        Operator, (nw, nw) float64; its rows sum to 1.
 
     Raises
     ------
     ValueError
         Where the wavelengths do not ascend or the velocity is negative.
     """
+    return _of_transfer(wavelengths, vmac_kms, derivative=False)
+
+
+def macroturbulence_derivative(wavelengths: npt.ArrayLike, vmac_kms: float) -> Array:
+    """Derivative of `macroturbulence_matrix` to the velocity [s km⁻¹], (nw, nw) float64.
+
+    Parameters
+    ----------
+    wavelengths, vmac_kms
+        As there.
+
+    Raises
+    ------
+    ValueError
+        As there.
+    """
+    return _of_transfer(wavelengths, vmac_kms, derivative=True)
+
+
+def _of_transfer(wavelengths: npt.ArrayLike, vmac_kms: float, *, derivative: bool) -> Array:
     axis = _axis(wavelengths)
     if not (vmac_kms >= 0.0 and np.isfinite(vmac_kms)):
         raise ValueError(f"vmac_kms must not be negative, found {vmac_kms}")
     if axis.size == 1:
-        return np.ones((1, 1)), np.zeros((1, 1))
+        return np.zeros((1, 1)) if derivative else np.ones((1, 1))
     step, n, forth, back = _with_even_axis(axis)
     per_velocity = float(axis.mean()) / SPEED_OF_LIGHT_KMS / step
     sigma = per_velocity * vmac_kms
     period = max(MINIMUM_PERIOD, 1 << (2 * n - 1).bit_length())
     frequency = np.arange(period // 2 + 1) / period
     transfer = np.exp(-2.0 * (np.pi * sigma * frequency) ** 2)
-    slope = -4.0 * np.pi**2 * sigma * frequency**2 * transfer * per_velocity
+    if derivative:
+        transfer *= -4.0 * np.pi**2 * sigma * frequency**2 * per_velocity
     half = min(n, period // 2 - 1)
-    matrices = []
-    for spectrum in (transfer, slope):
-        # The part of the kernel beyond the region only ever meets the continued end samples: it may be folded
-        # into the outermost lag.
-        circular = np.fft.irfft(spectrum, period)
-        kernel = np.concatenate([circular[-half:], circular[: half + 1]])
-        rest = 0.5 * float(spectrum[0] - kernel.sum())
-        kernel[0] += rest
-        kernel[-1] += rest
-        matrices.append(_dressed(_toeplitz(kernel, n), forth, back))
-    return matrices[0], matrices[1]
+    # The part of the kernel beyond the region only ever meets the continued end samples: it may be folded
+    # into the outermost lag.
+    circular = np.fft.irfft(transfer, period)
+    kernel = np.concatenate([circular[-half:], circular[: half + 1]])
+    rest = 0.5 * float(transfer[0] - kernel.sum())
+    kernel[0] += rest
+    kernel[-1] += rest
+    return _dressed(_toeplitz(kernel, n), forth, back)

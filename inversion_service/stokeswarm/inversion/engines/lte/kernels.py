@@ -68,15 +68,28 @@ def convolve(spectra: Floats, transposed: Floats, first: int, first_out: int, ou
         Only the region's samples are written.
     """
     n_in, n_out = transposed.shape
+    whole = n_in - n_in % 4
     for i in range(spectra.shape[0]):
         for s in range(spectra.shape[1]):
+            source, target = spectra[i, s], out[i, s, first_out : first_out + n_out]
             for w in range(n_out):
-                out[i, s, first_out + w] = 0.0
-            for k in range(n_in):
-                value = spectra[i, s, first + k]
-                if value != 0.0:
-                    for w in range(n_out):
-                        out[i, s, first_out + w] += transposed[k, w] * value
+                target[w] = 0.0
+            # Four rows at a time: the sums are read and written a quarter as often, in the same order.
+            for k in range(0, whole, 4):
+                at = first + k
+                a, b, c, d = source[at], source[at + 1], source[at + 2], source[at + 3]
+                row_a, row_b, row_c, row_d = (
+                    transposed[k],
+                    transposed[k + 1],
+                    transposed[k + 2],
+                    transposed[k + 3],
+                )
+                for w in range(n_out):
+                    target[w] = (((target[w] + row_a[w] * a) + row_b[w] * b) + row_c[w] * c) + row_d[w] * d
+            for k in range(whole, n_in):
+                value, row = source[first + k], transposed[k]
+                for w in range(n_out):
+                    target[w] += row[w] * value
 
 
 @njit

@@ -15,8 +15,8 @@ from stokeswarm.inversion.engines.lte.parameters import (
     Layout,
     change_of,
     changed_macroturbulence,
-    macroturbulence_perturbation,
-    perturbation_to,
+    coordinate,
+    macroturbulence_coordinate,
 )
 from stokeswarm.inversion.engines.lte.state import (
     AZIMUTH,
@@ -91,15 +91,15 @@ class Moves:
             width = group.functions.shape[1]
             if group.quantity not in (INCLINATION, AZIMUTH):
                 node = model.components[group.component].values[group.quantity, group.nodes]
-                for side in range(2):
-                    limit = self._limits[group.quantity, side]
-                    room[at : at + width, side] = perturbation_to(group.quantity, node, limit)
+                here = coordinate(group.quantity, node)
+                limits = coordinate(group.quantity, self._limits[group.quantity])
+                room[at : at + width] = limits - here[:, None]
             at += width
         for c in layout.macroturbulence:
             low, high = self._plan.limit("macroturbulence")
-            vmac = model.components[c].macroturbulence
-            room[at, 0] = macroturbulence_perturbation(vmac, max(low, MACROTURBULENCE_FLOOR))
-            room[at, 1] = macroturbulence_perturbation(vmac, high)
+            limits_kms = (max(low, MACROTURBULENCE_FLOOR), high)
+            here_kms = macroturbulence_coordinate(model.components[c].macroturbulence)
+            room[at] = [macroturbulence_coordinate(limit) - here_kms for limit in limits_kms]
             at += 1
         fractions = (("filling_factor", layout.filling_factor), ("stray_light", layout.stray_light))
         for name, free in fractions:

@@ -7,7 +7,7 @@ their square, because that is what the profile depends on: at small ones a linea
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 import numpy as np
@@ -31,17 +31,26 @@ LARGEST_LN_PRESSURE: Final = 2.0
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """Nodes of one quantity of one component: their cardinal functions (n_depth, n_node)."""
+    """Nodes of one quantity of one component.
+
+    Attributes
+    ----------
+    component, quantity : int
+    functions : ndarray (n_depth, n_node) float64
+        Their cardinal functions.
+    nodes : ndarray (n_node,) int64
+        Their depths; of a single one, which is everywhere, the middle of the axis.
+    """
 
     component: int
     quantity: int
     functions: Floats
+    nodes: npt.NDArray[np.int64] = field(init=False)
 
-    @property
-    def nodes(self) -> npt.NDArray[np.int64]:
-        """Depths (n_node,) of the nodes; of a single one, which is everywhere, the middle of the axis."""
+    def __post_init__(self) -> None:
         n_depth, n_node = self.functions.shape
-        return np.argmax(self.functions, axis=0) if n_node > 1 else np.array([n_depth // 2])
+        nodes = np.argmax(self.functions, axis=0) if n_node > 1 else np.array([n_depth // 2])
+        object.__setattr__(self, "nodes", nodes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,16 +118,21 @@ def change_of(component: Component, quantity: int, perturbation: Floats) -> Floa
     return change
 
 
-def perturbation_to(quantity: int, value: Floats, target: Floats | float) -> Floats:
-    """Perturbation (n,) in units that takes values (n,) to targets [engine units]: `change_of` inverted."""
+def coordinate(quantity: int, value: npt.ArrayLike) -> Floats:
+    """Values [engine units] on the scale on which perturbations add up: `change_of` inverted."""
+    array = np.asarray(value, dtype=np.float64)
     if quantity == ELECTRON_PRESSURE:
         with np.errstate(divide="ignore"):
-            found: Floats = np.log(target / value) / UNITS[quantity]
+            array = np.log(array)
     elif quantity == MICROTURBULENCE:
-        found = (target**2 - value**2) / UNITS[quantity] ** 2
-    else:
-        found = (target - value) / UNITS[quantity]
-    return found
+        array = array**2 / UNITS[quantity]
+    scaled: Floats = array / UNITS[quantity]
+    return scaled
+
+
+def macroturbulence_coordinate(macroturbulence: float) -> float:
+    """The same of the macroturbulence [km/s]."""
+    return macroturbulence**2 / MACROTURBULENCE_UNIT**2
 
 
 def macroturbulence_unit(macroturbulence: float) -> float:
@@ -129,8 +143,3 @@ def macroturbulence_unit(macroturbulence: float) -> float:
 def changed_macroturbulence(macroturbulence: float, perturbation: float) -> float:
     """Macroturbulence [km/s] after a perturbation in units."""
     return float(np.sqrt(max(macroturbulence**2 + MACROTURBULENCE_UNIT**2 * perturbation, 0.0)))
-
-
-def macroturbulence_perturbation(macroturbulence: float, target: float) -> float:
-    """Perturbation in units that takes the macroturbulence to a target, both [km/s]."""
-    return (target**2 - macroturbulence**2) / MACROTURBULENCE_UNIT**2

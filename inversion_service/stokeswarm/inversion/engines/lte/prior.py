@@ -19,17 +19,19 @@ from stokeswarm.inversion.engines.lte.evaluate import Model
 from stokeswarm.inversion.engines.lte.parameters import (
     UNITS,
     Layout,
-    macroturbulence_perturbation,
+    coordinate,
+    macroturbulence_coordinate,
     macroturbulence_unit,
-    perturbation_to,
     units,
 )
-from stokeswarm.inversion.engines.lte.state import AZIMUTH, Component
+from stokeswarm.inversion.engines.lte.state import AZIMUTH
 
 Floats = npt.NDArray[np.float64]
 
 #: factor on the errors that a start claims
 CAUTION: Final = 3.0
+#: 180° in units of an azimuth
+HALF_TURN: Final = float(np.pi / UNITS[AZIMUTH])
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,14 +57,18 @@ class Prior:
     Attributes
     ----------
     layout : Layout
-    start : Model
+    origin : ndarray (n_free,) float64
+        The start's parameters, in units.
     precision : ndarray (n_free,) float64
-        1/σ² of the scaled parameters; 0 where nothing is known.
+        1/σ² of them; 0 where nothing is known.
+    angles : tuple of slice
+        Parameters that are azimuths, which come back after half a turn.
     """
 
     layout: Layout
-    start: Model
+    origin: Floats
     precision: Floats
+    angles: tuple[slice, ...]
 
     @classmethod
     def of(cls, layout: Layout, start: Model, error: tuple[StartError, ...]) -> Self:
@@ -76,9 +82,12 @@ class Prior:
             One per component.
         """
         sigma = np.full(layout.n_free, np.inf)
+        angles = []
         at = 0
         for group in layout.groups:
             width = group.functions.shape[1]
+            if group.quantity == AZIMUTH:
+                angles.append(slice(at, at + width))
             unit = units(start.components[group.component], group.quantity)
             sigma[at : at + width] = (error[group.component].values[group.quantity] / unit)[group.nodes]
             at += width
@@ -88,28 +97,13 @@ class Prior:
             at += 1
         known = np.isfinite(sigma) & (sigma > 0.0)
         precision = np.where(known, 1.0 / np.square(np.where(known, CAUTION * sigma, 1.0)), 0.0)
-        return cls(layout, start, precision)
+        return cls(layout, _coordinates(layout, start), precision, tuple(angles))
 
     def displacement(self, model: Model) -> Floats:
         """How far a model's parameters (n_free,) are from the start's, in units."""
-        found = np.zeros(self.layout.n_free)
-        at = 0
-        for group in self.layout.groups:
-            width = group.functions.shape[1]
-            start, value = (
-                self._node(of, group.component, group.quantity, group.nodes) for of in (self.start, model)
-            )
-            if group.quantity == AZIMUTH:
-                turn = np.mod(value - start + 0.5 * np.pi, np.pi) - 0.5 * np.pi
-                found[at : at + width] = turn / UNITS[AZIMUTH]
-            else:
-                found[at : at + width] = perturbation_to(group.quantity, start, value)
-            at += width
-        for c in self.layout.macroturbulence:
-            found[at] = macroturbulence_perturbation(
-                self.start.components[c].macroturbulence, model.components[c].macroturbulence
-            )
-            at += 1
+        found = _coordinates(self.layout, model) - self.origin
+        for rows in self.angles:
+            found[rows] = np.mod(found[rows] + 0.5 * HALF_TURN, HALF_TURN) - 0.5 * HALF_TURN
         return found
 
     def cost(self, model: Model) -> float:
@@ -121,8 +115,17 @@ class Prior:
         gradient -= self.precision * self.displacement(model)
         curvature[np.diag_indices_from(curvature)] += self.precision
 
-    @staticmethod
-    def _node(model: Model, component: int, quantity: int, depths: npt.NDArray[np.int64]) -> Floats:
-        part: Component = model.components[component]
-        values: Floats = part.values[quantity, depths]
-        return values
+
+def _coordinates(layout: Layout, model: Model) -> Floats:
+    """The free parameters (n_free,) of a model, in units."""
+    found = np.zeros(layout.n_free)
+    at = 0
+    for group in layout.groups:
+        width = group.functions.shape[1]
+        values = model.components[group.component].values[group.quantity, group.nodes]
+        found[at : at + width] = coordinate(group.quantity, values)
+        at += width
+    for c in layout.macroturbulence:
+        found[at] = macroturbulence_coordinate(model.components[c].macroturbulence)
+        at += 1
+    return found

@@ -25,7 +25,7 @@ from stokeswarm.inversion.engines.lte.transfer import (
 
 Array = npt.NDArray[np.float64]
 
-MAXIMUM_BLOCK: Final = 32
+MAXIMUM_BLOCK: Final = 64
 """Most wavelengths that one call takes."""
 FRAME_ROWS: Final = 58
 """Rows of the local array of :func:`sensitivity_at`."""

@@ -89,7 +89,7 @@ class Observable:
             if self._plan.reference is ContinuumReference.LOCAL_QUIET_SUN:
                 part = part / limb_darkening(region.lines[0].wavelength, mu)
             if macroturbulence > 0.0:
-                part = part @ macroturbulence_matrix(self._wavelength[where], macroturbulence)[0].T
+                part = part @ macroturbulence_matrix(self._wavelength[where], macroturbulence).T
             out[:, where] = part if psf is None else part @ psf.T
         return out
 
