@@ -26,7 +26,7 @@ OPEN: Final = Gate(float("inf"), float("inf"))
 #: atmospheres of the quiet Sun that the narrow network knows
 NARROW: Final = 12_800
 #: part of map a that is inverted with SIR, where it is installed
-SIR_REGION: Final = "40:52,30:70"
+SIR_REGION: Final = "40:46,30:70"
 PAPER: Final = ("--architecture", "paper")
 
 Say = Callable[[str], None]
