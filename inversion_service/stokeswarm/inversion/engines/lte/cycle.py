@@ -41,7 +41,7 @@ GOOD_MODEL: Final = 0.75
 POOR_MODEL: Final = 0.25
 #: deviation of a step's gain from the promised one, relative to that, up to which the derivatives are good
 #: for one more step
-FORETOLD: Final = 0.5
+FORETOLD: Final = 0.1
 #: share of the merit that the data alone must promise to gain for a prior to be dropped
 OVERRULED: Final = 0.05
 #: iterations after which a second try that is still so many times worse than the first is given up
@@ -215,14 +215,20 @@ class CycleRun:
     ) -> tuple[Floats, float]:
         """Marquardt step within the limits.
 
-        A parameter that the step would take beyond its limit goes there and no further, and the step of the
-        others is computed anew: otherwise they would be moved to make room for a change that does not happen.
-        (In the quiet Sun that is what the field at its lowest node does most of the time.) A change of
-        `LARGEST_STEP` units costs as much as one sample's present misfit, so that a parameter which the data
-        do not determine stays where it is instead of running to the limit and holding back the others.
+        A parameter at its limit that the step would push further out is held, and the step of the others
+        computed anew: otherwise they would be moved to make room for a change that does not happen. With a
+        prior, a parameter that the step would take beyond its limit goes there and no further. (In the quiet
+        Sun that is what noise makes of the field's gradient.) Without one it would stay there: at zero field
+        nothing says which way it pointed, and a refused step that is tried again with more damping is what
+        keeps off it. A change of `LARGEST_STEP` units costs as much as one sample's present misfit, so that a
+        parameter which the data do not determine stays where it is instead of running to the limit and
+        holding back the others.
         """
         n_free = gradient.size
         room = self._moves.room(fit.model, self.layout)
+        if self._prior is None:
+            room[:, 0] = np.where(room[:, 0] < 0.0, -np.inf, 0.0)
+            room[:, 1] = np.where(room[:, 1] > 0.0, np.inf, 0.0)
         free = np.ones(n_free, dtype=bool)
         change, used = np.zeros(n_free), damping
         ridge = merit / max(self._observed.n_sample, 1) / LARGEST_STEP**2

@@ -33,9 +33,6 @@ Floats = npt.NDArray[np.float64]
 
 #: log τ where photospheric lines feel the field most: where a single node of it is looked at
 LINE_FORMATION: Final = -1.0
-#: fraction of its value that a node's field keeps in one step at least: at zero the inclination has no
-#: effect, nor the field on Q and U, and no step leads out
-FAINTER: Final = 0.25
 
 
 class Moves:
@@ -97,8 +94,6 @@ class Moves:
                 here = coordinate(group.quantity, node)
                 limits = coordinate(group.quantity, self._limits[group.quantity])
                 room[at : at + width] = limits - here[:, None]
-                if group.quantity == FIELD_STRENGTH:
-                    room[at : at + width, 0] = np.maximum(room[at : at + width, 0], (FAINTER - 1.0) * here)
             at += width
         for c in layout.macroturbulence:
             low, high = self._plan.limit("macroturbulence")
