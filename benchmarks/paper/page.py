@@ -41,9 +41,9 @@ network is badly wrong. `make paper` does the experiment on maps that the projec
 active regions with a known truth, seen through the instrument, with its noise), and writes this page. It
 continues where it was interrupted.
 
-"Reference" is the full inversion of three cycles from the HSRA, "assisted" one cycle from the network (held by
-the network's errors where the profile says nothing) and the full cycles where the gate asks for them, both with
-the embedded LTE engine unless another is named.
+"Reference" is the full inversion of three cycles from the HSRA, "assisted" one cycle from the network (held
+by the network's errors where the profile says nothing) and the full cycles where the gate asks for them, both
+with the embedded LTE engine unless another is named.
 Correlations are over the pixels where the reference reached the noise (reduced χ² at most 1.5 times its
 median), at log τ = 0. Core-seconds are CPU seconds of the engine, the gate's included.
 """
