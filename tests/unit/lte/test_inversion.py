@@ -326,8 +326,8 @@ def test_a_guessed_field_that_meets_zero_stops_there_and_the_rest_goes_on(plan: 
     assert set(result.status) == {Status.OK}
     assert (result.chi2 < 1.3).all()
     assert result.atmosphere[0].field_strength.min() >= 0.0
-    # Steps that were refused because the field cannot be negative made this 12 and more.
-    assert np.median(result.iterations) < 8
+    # Steps that are refused because the field cannot be negative make this 8.
+    assert result.iterations.max() <= 4
 
 
 def test_missing_samples_have_no_weight(plan: Plan) -> None:
