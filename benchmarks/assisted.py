@@ -1,8 +1,8 @@
 """What a network's start is worth on the 24 × 40 map that SIR made: assisted against the full inversion.
 
 The shipped network's start and one cycle with the gate, against three cycles from the model, with the LTE
-engine, and with SIR (with and without the gate) on two rows of the map where STOKESWARM_SIR names it. Both
-against the map's truth, the assisted one also against what SIR 2017 made of the map.
+engine, and with SIR on two rows of the map where STOKESWARM_SIR names it; also without the gate's scouts, and
+without the gate. All against the map's truth, the assisted one also against what SIR 2017 made of the map.
 """
 
 from __future__ import annotations
@@ -29,8 +29,12 @@ QUANTITIES = ("temperature", "velocity", "field_strength", "azimuth", "inclinati
 #: rows of the map that SIR inverts: together they hold quiet Sun, plage, penumbra and umbra in the shares of
 #: the whole map, within 3 %
 SIR_ROWS = (8, 20)
-#: lets every fit pass
-OPEN = Gate(float("inf"), float("inf"))
+#: the gate, the same without scouts, and one that lets every fit pass
+GATES = {
+    "": Gate(),
+    " without scouts": Gate(scout=False),
+    " without the gate": Gate(float("inf"), float("inf")),
+}
 
 
 def figures(found: Comparison) -> dict[str, Any]:
@@ -93,16 +97,20 @@ def main() -> None:
 
         truth = place / "map_truth.npz"
         reference = invert(whole, "lte-model", Wishes("model", "lte"), options.region)
-        assisted = invert(whole, "lte-cnn", Wishes("cnn:hinode-sp", "lte"), options.region)
-        table["lte"] = figures(compare(reference, assisted, truth))
-        table["lte against stored SIR"] = figures(compare(place / "fit_ref1.npz", assisted, truth))
+        for label, gate in GATES.items():
+            wishes = Wishes("cnn:hinode-sp", "lte", gate)
+            assisted = invert(whole, f"lte-cnn{label}".replace(" ", "-"), wishes, options.region)
+            table[f"lte{label}"] = figures(compare(reference, assisted, truth))
+            if not label:
+                table["lte against stored SIR"] = figures(compare(place / "fit_ref1.npz", assisted, truth))
         if "sir" in engines:
             part = replace(whole, stokes=whole.stokes[list(SIR_ROWS)])
             truth = rows_of(truth, folder / "truth.npz")
             reference = invert(part, "sir-model", Wishes("model", "sir"))
-            for label, gate in (("sir", Gate()), ("sir without the gate", OPEN)):
-                assisted = invert(part, label.replace(" ", "-"), Wishes("cnn:hinode-sp", "sir", gate))
-                table[label] = figures(compare(reference, assisted, truth))
+            for label, gate in GATES.items():
+                wishes = Wishes("cnn:hinode-sp", "sir", gate)
+                assisted = invert(part, f"sir-cnn{label}".replace(" ", "-"), wishes)
+                table[f"sir{label}"] = figures(compare(reference, assisted, truth))
     for name, row in table.items():
         correlations = "  ".join(f"{key} {value:.5f}" for key, value in row["correlation"].items())
         print(f"{name}: {row['pixels']} pixels, r at log tau 0: {correlations}")

@@ -71,7 +71,7 @@ def _section(found: dict[str, Any]) -> list[str]:
         f"{total} pixels; the reference reached the noise in {found['pixels'].get('reached_noise', 0)}. "
         f"Median reduced χ²: {ratios['reference']:.3f} and {ratios['other']:.3f}. "
         f"χ² above 1.1 times the reference's: {100 * ratios['worse']:.2f} %, below 0.9 times: "
-        f"{100 * ratios['better']:.2f} %. Pixels that took the full cycles: {gate.get('any', 0)}.",
+        f"{100 * ratios['better']:.2f} %. Pixels that the gate sent back: {gate.get('any', 0)}.",
     ]
     if ends["lost"] or ends["gained"]:
         lines.append(f"Results only in the reference: {ends['lost']}, only in the other: {ends['gained']}.")

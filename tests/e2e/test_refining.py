@@ -108,10 +108,17 @@ def test_the_gates_starts(obs: Path, plan: Path, tmp_path: Path) -> None:
     out = tmp_path / "out.zarr"
     with fake_inversion() as inversion, fake_inference() as inference:
         command = ("invert", obs, "--plan", plan, "--inversion", inversion, "--inference", inference)
-        found = run(*command, "-o", out, "--gate", 1.2, "--gate-starts", "cnn,model:umbra", "--gate-tries", 2)
+        gated = ("--gate", 1.2, "--gate-starts", "cnn,model:umbra", "--gate-tries", 2, "--no-gate-scout")
+        found = run(*command, "-o", out, *gated)
         assert found.exit_code == 0, found.output
         gate = ResultStore.read(out).attrs["gate"]
-        assert gate == {"chi2": 1.2, "novelty": 1.0, "starts": ["guess", "model:umbra", "model"], "tries": 2}
+        assert gate == {
+            "chi2": 1.2,
+            "novelty": 1.0,
+            "starts": ["guess", "model:umbra", "model"],
+            "tries": 2,
+            "scout": False,
+        }
         wrong = run(*command, "-o", tmp_path / "no.zarr", "--gate-starts", "model:nowhere")
         assert wrong.exit_code == 2
         assert "'nowhere' is unknown" in wrong.output

@@ -159,7 +159,7 @@ def test_the_gate_sends_back_what_is_bad_or_novel_and_keeps_the_better_fit() -> 
     stokes[0, 4, 3, 0], stokes[0, 4, 1, 0] = 2.0, 2.5  # novel, full better
     stokes[0, 5, 0, 0] = 1.6  # the network has no guess
     script = Script()
-    tree = invert(script, replace(obs, stokes=stokes), CNN)
+    tree = invert(script, replace(obs, stokes=stokes), replace(CNN, gate=Gate(scout=False)))
     fit = tree["fit"]
     n, c, m = int(Reason.NOVEL), int(Reason.CHI2), int(Reason.NO_GUESS)
     assert fit["gate"].values[0].tolist() == [0, c, c, n, n, m]
@@ -184,6 +184,13 @@ def test_the_gate_sends_back_what_is_bad_or_novel_and_keeps_the_better_fit() -> 
     # The start that won is the one recorded.
     field = tree["initial/field_strength"].values[0, :, 3]
     assert field.tolist() == [1500.0, 1200.0, 1500.0, 1500.0, 1200.0, 1200.0]
+    # The short cycles find the same from every start: to the gate, the two bad fits are the plan's.
+    tree = invert(Script(), replace(obs, stokes=stokes), CNN)
+    np.testing.assert_allclose(tree["fit/chi2"].values[0], [1.0, 9.0, 5.0, 1.0, 2.0, 2.0])
+    np.testing.assert_allclose(tree["fit/chi2_scout"].values[0], [np.nan, 9.0, 5.0, np.nan, np.nan, np.nan])
+    assert np.isnan(tree["fit/chi2_full"].values[0]).tolist() == [True, True, True, False, False, False]
+    summary = tree.attrs["summary"]
+    assert (summary["gate_total"], summary["gate_scouted"], summary["gate_improved"]) == (5, 2, 2)
 
 
 def test_best_of_keeps_the_lower_chi2() -> None:

@@ -27,7 +27,7 @@ FIT: Final = {
     "status": "pixel status",
     "start": "start that won",
     "cycles": "cycles that ran",
-    "gate": "why the full cycles ran",
+    "gate": "why the pixel was inverted again",
     "novelty": "novelty to the network",
 }
 #: keywords of the input's spatial WCS; the axis number follows

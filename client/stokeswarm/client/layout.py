@@ -170,17 +170,24 @@ FIT: Final = (
 BOOK: Final = (
     Variable("fit/novelty", attrs={"units": "1", "long_name": "novelty of the profile to the network"}),
     Variable(
-        "fit/gate", dtype="uint8", fill=0, attrs={"long_name": "why the full cycles ran", **_masks(Reason)}
+        "fit/gate",
+        dtype="uint8",
+        fill=0,
+        attrs={"long_name": "why the pixel was inverted again", **_masks(Reason)},
     ),
     Variable(
         "fit/chi2_assisted", attrs={"units": "1", "long_name": "reduced chi-square of the assisted run"}
+    ),
+    Variable(
+        "fit/chi2_scout",
+        attrs={"units": "1", "long_name": "reduced chi-square of the assisted cycles from another start"},
     ),
     Variable("fit/chi2_full", attrs={"units": "1", "long_name": "reduced chi-square of the full cycles"}),
     Variable(
         "fit/gate_start",
         dtype="uint8",
         fill=0,
-        attrs={"long_name": "start of the full cycles that won: n = the n-th of /gate.starts, 0 = none"},
+        attrs={"long_name": "start of the second run that won: n = the n-th of /gate.starts, 0 = none"},
     ),
     Variable("fit/seconds", attrs={"units": "s", "long_name": "CPU time in the engine, all attempts"}),
 )

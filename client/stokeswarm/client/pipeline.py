@@ -40,7 +40,7 @@ from stokeswarm.contract.spectra import Spectra, invalid_reason
 from stokeswarm.contract.status import Status
 
 #: what is known of a pixel from the start whose fit is kept, besides the attempt itself
-_OF_START = ("fit/gate", "fit/chi2_assisted", "fit/chi2_full", "fit/gate_start")
+_OF_START = ("fit/gate", "fit/chi2_assisted", "fit/chi2_scout", "fit/chi2_full", "fit/gate_start")
 
 
 class Pipeline:
@@ -180,7 +180,7 @@ class Pipeline:
         found["fit/chi2_assisted"][:] = found["fit/chi2"]
         again = np.flatnonzero(gate)
         if again.size:
-            self._second.run(found, again, pixels, starts, label, ended)
+            self._second.run(found, again, pixels, starts, label, gate, ended)
         found["fit/gate"][:] = gate
         return found
 

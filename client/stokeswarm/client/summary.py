@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import asdict, dataclass, field
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -20,6 +20,7 @@ from stokeswarm.contract.errors import NotFoundError
 from stokeswarm.contract.spectra import STOKES
 from stokeswarm.contract.status import Status
 
+_T = TypeVar("_T", bound=np.generic)
 PERCENTILES: Final = (5, 50, 95)
 #: reasons that the summary quotes
 TOP_REASONS: Final = 5
@@ -40,11 +41,11 @@ class Summary:
     reasons : dict
         "status: message" → pixels, the most frequent ones.
     gate : dict
-        Reason → pixels that took the full cycles for it (reasons add up).
-    gate_total, gate_improved : int
-        Pixels sent back, and those that the full cycles fitted better.
+        Reason → pixels that were inverted again for it (reasons add up).
+    gate_total, gate_scouted, gate_improved : int
+        Pixels sent back, those among them that the short cycles settled, and those that were fitted better.
     gate_start : dict
-        Start of the full cycles → pixels that they fitted better from it.
+        Start of the second run → pixels that it fitted better.
     chi2 : dict
         Percentile → reduced χ² of the pixels with a result.
     chi2_stokes : dict
@@ -62,6 +63,7 @@ class Summary:
     reasons: dict[str, int] = field(default_factory=dict)
     gate: dict[str, int] = field(default_factory=dict)
     gate_total: int = 0
+    gate_scouted: int = 0
     gate_improved: int = 0
     gate_start: dict[str, int] = field(default_factory=dict)
     chi2: dict[str, float] = field(default_factory=dict)
@@ -94,7 +96,9 @@ def summarize(store: ResultStore) -> Summary:
             for code, text in zip(status[failed].tolist(), messages.tolist(), strict=True)
         )
     # Only results count as improved: what failed twice was not.
-    won = np.where(ended & (gate != 0), _map(store, "fit/gate_start", like=gate), 0)
+    nothing = np.full(gate.shape, np.nan, np.float32)
+    won = np.where(ended & (gate != 0), _map(store, "fit/gate_start", np.zeros_like(gate)), 0)
+    scouted = np.isfinite(_map(store, "fit/chi2_scout", nothing)) & np.isnan(store.map("fit/chi2_full"))
     numbers: dict[str, float] = {}
     per_stokes: dict[str, float] = {}
     good = ended & np.isfinite(chi2)
@@ -113,6 +117,7 @@ def summarize(store: ResultStore) -> Summary:
         reasons=dict(reasons.most_common(TOP_REASONS)),
         gate={str(r.name).lower(): n for r in Reason if r and (n := int(((gate & r.value) != 0).sum()))},
         gate_total=int((gate != 0).sum()),
+        gate_scouted=int(scouted.sum()),
         gate_improved=int((won != 0).sum()),
         gate_start=_named(won, store.attrs.get("gate", {}).get("starts", [])),
         chi2=numbers,
@@ -122,12 +127,12 @@ def summarize(store: ResultStore) -> Summary:
     )
 
 
-def _map(store: ResultStore, path: str, like: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
-    """A map that stores of earlier versions lack; zeros there."""
+def _map(store: ResultStore, path: str, lacking: npt.NDArray[_T]) -> npt.NDArray[_T]:
+    """A map that stores of earlier versions lack, and what it is there."""
     try:
-        found: npt.NDArray[np.uint8] = store.map(path)
+        found: npt.NDArray[_T] = store.map(path)
     except NotFoundError:
-        return np.zeros_like(like)
+        return lacking
     return found
 
 
@@ -175,7 +180,10 @@ def render(summary: Summary, title: str, lines: tuple[str, ...] = ()) -> Group:
         table.add_row(f"start {name}", str(count), "of the results")
     if summary.gate_total:
         why = ", ".join(f"{count} {_GATE_WORDS[name]}" for name, count in summary.gate.items())
-        table.add_row("full cycles", str(summary.gate_total), f"{why}; {summary.gate_improved} fitted better")
+        better = f"{summary.gate_improved} fitted better"
+        table.add_row("inverted again", str(summary.gate_total), f"{why}; {better}")
+        if summary.gate_scouted:
+            table.add_row("", "", f"{summary.gate_scouted} in short: another start ended at the same chi2")
         if summary.gate_start:
             table.add_row("", "", "better from " + _listed(summary.gate_start))
     if summary.chi2:

@@ -47,6 +47,7 @@ class Engine:
 
     full: dict[float, float]
     assisted: float = 9.0
+    scouts: dict[float, float] = field(default_factory=dict)
     failing: tuple[float, ...] = ()
     inverted: list[tuple[tuple[int, ...], list[float]]] = field(default_factory=list)
     synthesized: list[list[float]] = field(default_factory=list)
@@ -54,7 +55,7 @@ class Engine:
     def invert(self, request: InvertRequest, timeout: float) -> Answer:
         start = request.start[0].temperature[:, 0]
         self.inverted.append((request.cycles, start.tolist()))
-        table = dict.fromkeys(self.full, self.assisted) if request.cycles else self.full
+        table = dict.fromkeys(self.full, self.assisted) | self.scouts if request.cycles else self.full
         chi2 = np.array([table[t] for t in start.tolist()])
         results = replace(fake_results(request, Script()), chi2=chi2, seconds=np.ones(len(request)))
         if not request.cycles:
@@ -132,10 +133,11 @@ def run(
     assisted: int = 1,
     **gate: Any,
 ) -> TileResult:
-    """One row of pixels; its tiles joined."""
+    """One row of pixels, without scouts where nothing else is said; its tiles joined."""
     observation = Observation(np.stack(profiles)[None], AXIS)
     models = {name: ModelStart((atmosphere(t),), PLAN, False) for name, t in (("cool", COOL), ("hot", HOT))}
     gate.setdefault("starts", ("model", "mirrored", "model:cool", "model:hot"))
+    gate.setdefault("scout", False)
     task = Task(
         observation, PLAN, (guess or Guess(),), ModelStart((atmosphere(MODEL),), PLAN, False),
         gate=Gate(**gate), gate_models=tuple((f"model:{name}", start) for name, start in models.items()),
@@ -201,6 +203,56 @@ def test_more_tries() -> None:
     assert found["fit/chi2"].tolist() == [[2.5]]
 
 
+def test_a_short_run_from_elsewhere_that_ends_at_the_same_chi2_spares_the_full_cycles() -> None:
+    engine = Engine(TABLE, scouts={COOL: 8.8, MODEL: 9.3, HOT: 20.0})
+    found = run(engine, [profile(v) for v in (0.4, 0.62, 0.82)], scout=True)
+    assert engine.inverted[1:] == [((2,), [COOL, MODEL, HOT]), ((), [MODEL])]
+    # The better of the two that agree is kept; a scout that ends elsewhere says nothing.
+    np.testing.assert_allclose(found["fit/chi2"], [[8.8, 9.0, 2.0]])
+    np.testing.assert_allclose(found["fit/chi2_scout"], [[8.8, 9.3, 20.0]])
+    np.testing.assert_allclose(found["fit/chi2_full"], [[np.nan, np.nan, 2.0]])
+    assert found["fit/gate_start"].tolist() == [[3, 0, 1]]
+    assert found["fit/start"].tolist() == [[Start.MODEL, Start.CNN, Start.MODEL]]
+    assert found["fit/seconds"].tolist() == [[2.0, 2.0, 3.0]]
+
+
+def test_a_scout_that_finds_something_better_is_followed_by_the_full_cycles() -> None:
+    engine = Engine(TABLE, scouts={COOL: 2.9})
+    found = run(engine, [profile(0.4)], scout=True)
+    assert [cycles for cycles, _ in engine.inverted] == [(2,), (2,), ()]
+    assert found["fit/chi2"].tolist() == [[2.0]]
+    # Even where they do worse: the best of all fits stays.
+    found = run(Engine(TABLE | {COOL: 8.0, MODEL: 8.0}, scouts={COOL: 4.0}), [profile(0.4)], scout=True)
+    assert found["fit/chi2"].tolist() == [[4.0]]
+    assert found["fit/chi2_full"].tolist() == [[8.0]]
+
+
+def test_only_pixels_whose_chi2_is_their_only_fault_are_scouted() -> None:
+    agree = {COOL: 9.0}
+    novel = Engine(TABLE, scouts=agree)
+    run(novel, [profile(0.4)], Guess(novelty=2.0), scout=True)
+    turned = Engine(TABLE, scouts=agree)
+    run(turned, [profile(0.4, 120.0)], scout=True)
+    lost = Engine(TABLE, scouts=agree)
+    without = profile(0.4)
+    without[0, 0] = 1.6
+    run(lost, [without], scout=True)
+    assert [[cycles for cycles, _ in engine.inverted] for engine in (novel, turned, lost)] == [
+        [(2,), ()],
+        [(2,), ()],
+        [()],
+    ]
+
+
+def test_the_guess_is_no_scout_nor_is_what_runs_every_cycle() -> None:
+    engine = Engine(TABLE)
+    run(engine, [profile(0.5)], starts=("guess", "model"), scout=True)
+    assert [cycles for cycles, _ in engine.inverted] == [(2,), (), ()]
+    engine = Engine(TABLE | {GUESS: 9.0})
+    run(engine, [profile(0.4)], assisted=3, scout=True)
+    assert [start for _, start in engine.inverted] == [[GUESS], [COOL]]
+
+
 def test_failed_novel_and_missing_guesses_are_tried_again() -> None:
     found = run(Engine(TABLE, assisted=1.5), [profile(0.4)], Guess(novelty=2.0))
     assert found["fit/gate"].tolist() == [[Reason.NOVEL]]
@@ -239,7 +291,8 @@ def test_a_warm_start_may_run_more_cycles(assisted: int, cycles: tuple[int, ...]
 def test_a_pixels_starts_do_not_depend_on_its_tile(tile: tuple[int, int]) -> None:
     profiles = [profile(v, g) for v in (0.4, 0.52, 0.62, 0.82) for g in (60.0, 120.0)]
     table = TABLE | {COOL: 5.0, MODEL: 3.5}
-    whole, parts = run(Engine(table), profiles), run(Engine(table), profiles, tile=tile)
+    engine = Engine(table, scouts={COOL: 9.8, MODEL: 9.1})
+    whole, parts = (run(replace(engine), profiles, tile=t, scout=True) for t in ((1, 99), tile))
     for path, values in whole.arrays.items():
         np.testing.assert_array_equal(values, parts.arrays[path], err_msg=path)
 

@@ -129,6 +129,13 @@ def invert(
     gate_tries: Annotated[
         int, typer.Option(min=1, help="Starts that it is inverted from, besides the plan's own model.")
     ] = 1,
+    gate_scout: Annotated[
+        bool,
+        typer.Option(
+            "--gate-scout/--no-gate-scout",
+            help="Spare it the full cycles where the short ones, from there, end at the same chi-square.",
+        ),
+    ] = True,
     repair: Annotated[
         str | None,
         typer.Option(metavar="REPAIRED", help="Then repair isolated bad pixels, into another store."),
@@ -185,7 +192,7 @@ def invert(
             for text in report.warnings:
                 note(f"warning: {text}")
         starts = parse_starts(gate_starts) or DEFAULT_STARTS
-        the_gate = Gate(gate, novelty, starts, gate_tries)
+        the_gate = Gate(gate, novelty, starts, gate_tries, gate_scout)
         wishes = Wishes(init, name, the_gate, seed, all_cycles, assisted=assisted_cycles, prior=prior)
         progress = Silent() if quiet else reporter(err)
         with connect(inference, inversion, servers=servers) as cluster:

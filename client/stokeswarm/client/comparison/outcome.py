@@ -143,7 +143,7 @@ class Ends:
     starts : dict
         "reference" and "other" → start that won → pixels with a result.
     gate : dict
-        "reference" and "other" → reason → pixels that took the full cycles for it; reasons add up, "any"
+        "reference" and "other" → reason → pixels that were inverted again for it; reasons add up, "any"
         counts each pixel once.
     lost, gained : int
         Pixels with a result in REF alone, and in OTHER alone: no ratio shows them.
