@@ -14,6 +14,7 @@ from stokeswarm.client.delivery import RetryPolicy
 from stokeswarm.client.finding import find_engine, find_model, find_network
 from stokeswarm.client.gate import MODEL, Gate
 from stokeswarm.client.map_start import MapStart
+from stokeswarm.client.network_lines import strength_notes
 from stokeswarm.client.network_units import for_network
 from stokeswarm.client.positions import mu_of
 from stokeswarm.client.previous import PreviousStart
@@ -149,6 +150,7 @@ def prepare(observation: Observation, project: Project, wishes: Wishes, services
             raise InvalidArgumentError("--init cnn: a network starts one component, the plan has two")
         model = find_network(observation, part.argument, services)
         models.append(model)
+        notes.extend(strength_notes(model, plan))
         name, version = model.name, model.version
         mu = mu_of(position) if own_mu and position is not None else None
         return CnnStart(lambda spectra: services.predict(name, version, spectra), model, fallback, plan, mu)

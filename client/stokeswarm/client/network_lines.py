@@ -1,0 +1,62 @@
+"""Whether a plan's lines are those that a network learnt.
+
+A network has seen its lines with certain strengths only. Where a plan gives them others, profiles look hotter
+or cooler to the network than to the inversion, and neither its novelty nor the gate can tell.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any, Final
+
+from stokeswarm.contract.inference import ModelInfo
+from stokeswarm.contract.plan import Plan
+
+#: lines this far apart are two [Å]; published wavelengths of one differ by a few mÅ
+SAME_LINE: Final = 0.03
+#: difference of log gf that is none [dex]: what published laboratory values are good for
+NEGLIGIBLE: Final = 0.03
+
+
+def strength_notes(model: ModelInfo, plan: Plan) -> tuple[str, ...]:
+    """What to tell a user whose lines are stronger or weaker than those that a network has seen.
+
+    Parameters
+    ----------
+    model : ModelInfo
+        Its card says with which log gf it was trained, and how far they were varied; where it says nothing
+        that can be read, neither does this.
+    plan : Plan
+
+    Returns
+    -------
+    tuple of str
+        One sentence, or none where every line that both know differs by less than one standard deviation of
+        what the network has seen.
+    """
+    learnt, spread = _learnt(model.card)
+    limit = max(spread, NEGLIGIBLE)
+    found = [
+        f"{line.element} {line.wavelength:.4f} Å: {line.log_gf:g} in the plan, {log_gf:g} in the network"
+        for region in plan.regions
+        for line in region.lines
+        for wavelength, log_gf in learnt
+        if abs(line.wavelength - wavelength) <= SAME_LINE and abs(line.log_gf - log_gf) > limit
+    ]
+    if not found:
+        return ()
+    return (
+        f"network {model.name} has seen lines of other strengths (log gf of {'; '.join(found)}; varied by "
+        f"{spread:g} dex in training): its guess of the temperature is off, and an assisted fit may keep "
+        "some of that",
+    )
+
+
+def _learnt(card: str) -> tuple[list[tuple[float, float]], float]:
+    """Lines of a network's training set (Å, log gf), and by how much log gf was varied."""
+    try:
+        recipe: Any = json.loads(card)["training"]["recipe"]
+        lines = [(float(w), float(g)) for region in recipe["regions"] for w, g in region["lines"]]
+        return lines, float(recipe.get("log_gf_spread", 0.0))
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return [], 0.0
