@@ -33,7 +33,7 @@ SIR_ROWS = (8, 20)
 GATES = {
     "": Gate(),
     " without scouts": Gate(scout=False),
-    " without the gate": Gate(float("inf"), float("inf")),
+    " without the gate": Gate.open(),
 }
 
 

@@ -13,7 +13,8 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Self
 
-from experiments import EXPERIMENTS, Setting, record
+from experiments import EXPERIMENTS, Setting
+from findings import record
 from page import write_page
 
 from stokeswarm.client.cluster import Cluster, connect
@@ -41,9 +42,9 @@ def main() -> None:
     with Services(folder, options.slots) as services:
         setting = Setting(folder, parse_tile(options.size), services.cluster, say, options.minutes)
         for name in () if options.write_only else options.only or EXPERIMENTS:
-            found = EXPERIMENTS[name](setting)
-            if found is not None:
-                record(found, name, folder)
+            case = EXPERIMENTS[name](setting)
+            if case is not None:
+                record(case, folder / "findings" / name)
                 write_page(folder, options.page)
                 say(f"{name}: done")
     write_page(folder, options.page)

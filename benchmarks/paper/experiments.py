@@ -2,27 +2,23 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from findings import Case
 from maps import MadeMap, Scene, make_map
 from networks import one_polarity, train
 from runs import invert
 
 from stokeswarm.client.cluster import Cluster
-from stokeswarm.client.comparison.measure import compare
-from stokeswarm.client.comparison.outcome import REACHED_NOISE, Comparison
 from stokeswarm.client.gate import Gate
 from stokeswarm.client.inverted_set import Selection, from_result
 from stokeswarm.client.random_atmospheres import Recipe
 from stokeswarm.client.sampling import sample
 
-#: a gate that lets everything pass
-OPEN: Final = Gate(float("inf"), float("inf"))
 #: atmospheres of the quiet Sun that the narrow network knows
 NARROW: Final = 12_800
 #: part of map a that is inverted with SIR, where it is installed
@@ -62,45 +58,45 @@ INFRARED: Final = Scene("infrared", "gris-1564", 3)
 SPOT: Final = Scene("spot", "hinode-sp", 4, mirrored=True)
 
 
-def unseen(s: Setting) -> Comparison | None:
+def unseen(s: Setting) -> Case | None:
     """The shipped network on a map that no network has seen."""
     made = s.map(MAP_B)
     reference = s.run(made, "reference", "model")
-    return _compared(reference, s.run(made, "assisted", "cnn:hinode-sp"), made)
+    return Case(reference, s.run(made, "assisted", "cnn:hinode-sp"), made.truth)
 
 
-def unseen_open(s: Setting) -> Comparison | None:
+def unseen_open(s: Setting) -> Case | None:
     """The same without the gate: what the network's start does alone."""
     made = s.map(MAP_B)
     reference = s.run(made, "reference", "model")
-    return _compared(reference, s.run(made, "assisted-open", "cnn:hinode-sp", gate=OPEN), made)
+    return Case(reference, s.run(made, "assisted-open", "cnn:hinode-sp", gate=Gate.open()), made.truth)
 
 
-def second_reference(s: Setting) -> Comparison | None:
+def second_reference(s: Setting) -> Case | None:
     """The same short cycle from the model atmosphere: what the network's start is worth."""
     made = s.map(MAP_B)
     reference = s.run(made, "reference", "model")
-    return _compared(reference, s.run(made, "second", "model", preset="second-reference"), made)
+    return Case(reference, s.run(made, "second", "model", preset="second-reference"), made.truth)
 
 
-def infrared(s: Setting) -> Comparison | None:
+def infrared(s: Setting) -> Case | None:
     """The lines at 1.56 µm."""
     made = s.map(INFRARED)
     reference = s.run(made, "reference", "model")
-    return _compared(reference, s.run(made, "assisted", "cnn:gris-1564"), made)
+    return Case(reference, s.run(made, "assisted", "cnn:gris-1564"), made.truth)
 
 
-def case_2(s: Setting) -> Comparison | None:
+def case_2(s: Setting) -> Case | None:
     """The paper's network, trained on the whole of an inverted map, on that map."""
     return _own_map(s, "case2", 1.0)
 
 
-def case_1(s: Setting) -> Comparison | None:
+def case_1(s: Setting) -> Case | None:
     """The paper's network, trained on the pixels of a third of the map, which holds no umbra."""
     return _own_map(s, "case1", 1.0 / 3.0)
 
 
-def _own_map(s: Setting, name: str, share: float) -> Comparison | None:
+def _own_map(s: Setting, name: str, share: float) -> Case | None:
     made = s.map(MAP_A)
     reference = s.run(made, "reference", "model")
     dataset = s.folder / "sets" / f"{name}.zarr"
@@ -113,20 +109,20 @@ def _own_map(s: Setting, name: str, share: float) -> Comparison | None:
         from_result(source, dataset, Selection("observed", 3.0))
     if not s.train(dataset, f"paper-{name}", *PAPER, "--one-class"):
         return None
-    return _compared(reference, s.run(made, f"{name}-assisted", f"cnn:paper-{name}"), made)
+    return Case(reference, s.run(made, f"{name}-assisted", f"cnn:paper-{name}"), made.truth)
 
 
-def narrow(s: Setting) -> Comparison | None:
+def narrow(s: Setting) -> Case | None:
     """A network of the quiet Sun and one polarity, on a spot of the other: the gate."""
     return _narrow(s, "narrow-gate", Gate())
 
 
-def narrow_open(s: Setting) -> Comparison | None:
+def narrow_open(s: Setting) -> Case | None:
     """The same without the gate: the paper's failure."""
-    return _narrow(s, "narrow-open", OPEN)
+    return _narrow(s, "narrow-open", Gate.open())
 
 
-def _narrow(s: Setting, name: str, gate: Gate) -> Comparison | None:
+def _narrow(s: Setting, name: str, gate: Gate) -> Case | None:
     made = s.map(SPOT)
     whole, half = s.folder / "sets" / "quiet.zarr", s.folder / "sets" / "quiet-towards.npz"
     if not half.exists():
@@ -136,10 +132,10 @@ def _narrow(s: Setting, name: str, gate: Gate) -> Comparison | None:
     if not s.train(one_polarity(whole, half), "narrow", "--no-symmetries", "--one-class"):
         return None
     reference = s.run(made, "reference", "model")
-    return _compared(reference, s.run(made, name, "cnn:narrow", gate=gate), made)
+    return Case(reference, s.run(made, name, "cnn:narrow", gate=gate), made.truth)
 
 
-def with_sir(s: Setting) -> Comparison | None:
+def with_sir(s: Setting) -> Case | None:
     """SIR itself on a part of the unseen map."""
     if not os.environ.get("STOKESWARM_SIR"):
         s.say("SIR: STOKESWARM_SIR is not set, left out")
@@ -147,10 +143,10 @@ def with_sir(s: Setting) -> Comparison | None:
     made = s.map(MAP_B)
     reference = s.run(made, "sir-reference", "model", engine="sir", region=SIR_REGION)
     assisted = s.run(made, "sir-assisted", "cnn:hinode-sp", engine="sir", region=SIR_REGION)
-    return _compared(reference, assisted, made)
+    return Case(reference, assisted, made.truth)
 
 
-EXPERIMENTS: Final[dict[str, Callable[[Setting], Comparison | None]]] = {
+EXPERIMENTS: Final[dict[str, Callable[[Setting], Case | None]]] = {
     "unseen": unseen,
     "unseen-open": unseen_open,
     "second-reference": second_reference,
@@ -161,17 +157,3 @@ EXPERIMENTS: Final[dict[str, Callable[[Setting], Comparison | None]]] = {
     "case-1": case_1,
     "sir": with_sir,
 }
-
-
-def _compared(reference: Path, other: Path, made: MadeMap) -> Comparison:
-    return compare(reference, other, made.truth, log_tau=(0.0, -1.0, -2.0))
-
-
-def record(found: Comparison, name: str, folder: Path) -> None:
-    """Keep what was found."""
-    place = folder / "comparisons" / f"{name}.json"
-    place.parent.mkdir(parents=True, exist_ok=True)
-    place.write_text(json.dumps(found.as_dict(), indent=1) + "\n")
-
-
-__all__ = ["EXPERIMENTS", "REACHED_NOISE", "Setting", "record"]

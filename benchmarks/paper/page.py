@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-import json
+import shutil
 from pathlib import Path
 from typing import Any, Final
+
+from findings import FIGURE, recorded
 
 #: what each experiment is, in the order of the page
 TITLES: Final[dict[str, str]] = {
@@ -45,21 +47,27 @@ continues where it was interrupted.
 by the network's errors where the profile says nothing) and the full cycles where the gate asks for them, both
 with the embedded LTE engine unless another is named.
 Correlations are over the pixels where the reference reached the noise (reduced χ² at most 1.5 times its
-median), at log τ = 0. Core-seconds are CPU seconds of the engine, the gate's included.
+median), at log τ = 0. Core-seconds are CPU seconds of the engine, the gate's included. The figures count
+pixels, on a logarithmic scale; those at other depths, and maps of the differences, are in
+`paper-output/findings`.
 """
 
 
 def write_page(folder: Path, page: Path) -> None:
-    """Write the page from the comparisons that there are."""
+    """Write the page from what has been found, with its figures in ``images`` beside it."""
     parts = [HEAD]
     for name, title in TITLES.items():
-        file = folder / "comparisons" / f"{name}.json"
+        place = folder / "findings" / name
+        found = recorded(place)
         parts.append(f"## {title}\n")
-        if file.exists():
-            parts += _section(json.loads(file.read_text()))
-        else:
+        if found is None:
             parts.append("Not run yet.\n")
-    page.write_text("\n".join(parts).rstrip() + "\n")
+            continue
+        image = Path("images") / f"paper-{name}.png"
+        (page.parent / image.parent).mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(place / FIGURE, page.parent / image)
+        parts += [*_section(found), f"![{title}]({image.as_posix()})\n"]
+    page.write_text("\n".join(parts).rstrip() + "\n", encoding="utf-8")
 
 
 def _section(found: dict[str, Any]) -> list[str]:

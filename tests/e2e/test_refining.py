@@ -108,8 +108,8 @@ def test_the_gates_starts(obs: Path, plan: Path, tmp_path: Path) -> None:
     out = tmp_path / "out.zarr"
     with fake_inversion() as inversion, fake_inference() as inference:
         command = ("invert", obs, "--plan", plan, "--inversion", inversion, "--inference", inference)
-        gated = ("--gate", 1.2, "--gate-starts", "cnn,model:umbra", "--gate-tries", 2, "--no-gate-scout")
-        found = run(*command, "-o", out, *gated)
+        gated = ("--gate", 1.2, "--gate-starts", "cnn,model:umbra", "--gate-tries", 2)
+        found = run(*command, "-o", out, *gated, "--no-gate-scout", "--no-gate-polarity")
         assert found.exit_code == 0, found.output
         gate = ResultStore.read(out).attrs["gate"]
         assert gate == {
@@ -118,6 +118,7 @@ def test_the_gates_starts(obs: Path, plan: Path, tmp_path: Path) -> None:
             "starts": ["guess", "model:umbra", "model"],
             "tries": 2,
             "scout": False,
+            "polarity": False,
         }
         wrong = run(*command, "-o", tmp_path / "no.zarr", "--gate-starts", "model:nowhere")
         assert wrong.exit_code == 2

@@ -19,7 +19,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import IntFlag
-from typing import Final
+from typing import Final, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -90,6 +90,8 @@ class Gate:
     scout : bool
         Whether a pixel whose χ² is its only fault is spared the full cycles where the assisted run's cycles,
         from the best of the starts, end at about the same χ².
+    polarity : bool
+        Whether Stokes V has a say in the guess's polarity; without it a guess of the wrong one stays.
 
     Raises
     ------
@@ -102,6 +104,7 @@ class Gate:
     starts: tuple[str, ...] = DEFAULT_STARTS
     tries: int = DEFAULT_TRIES
     scout: bool = True
+    polarity: bool = True
 
     def __post_init__(self) -> None:
         for name in ("chi2", "novelty"):
@@ -118,6 +121,11 @@ class Gate:
                 )
         if MODEL not in self.starts:
             object.__setattr__(self, "starts", (*self.starts, MODEL))
+
+    @classmethod
+    def open(cls) -> Self:
+        """One that trusts the network: only what has no result, or no guess, is inverted again."""
+        return cls(float("inf"), float("inf"), polarity=False)
 
     @property
     def models(self) -> tuple[str, ...]:

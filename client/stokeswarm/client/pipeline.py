@@ -190,7 +190,7 @@ class Pipeline:
         V alone may mislead (two polarities in one pixel): the synthesis has the last word.
         """
         turned = np.zeros(len(pixels), np.bool_)
-        if len(starts.atmosphere) != 1:
+        if len(starts.atmosphere) != 1 or not self._task.gate.polarity:
             return starts, turned
         guess = starts.atmosphere[0]
         doubted = np.flatnonzero(starts.available & contradicted(pixels.spectra, guess, self._task.plan))

@@ -309,6 +309,16 @@ def test_a_guess_of_the_wrong_polarity_is_turned_before_the_assisted_run() -> No
     assert engine.synthesized == [[GUESS], [GUESS]]
 
 
+def test_an_open_gate_trusts_a_guess_of_the_wrong_polarity() -> None:
+    engine = Engine(TABLE, assisted=20.0)
+    settings = {name: getattr(Gate.open(), name) for name in ("chi2", "novelty", "polarity")}
+    found = run(engine, [profile(0.5, 120.0)], Guess(novelty=5.0), **settings)
+    assert found["fit/gate"].tolist() == [[0]]
+    assert found["fit/chi2"].tolist() == [[20.0]]
+    assert found["initial/inclination"][0, 0, 0] == 60.0
+    assert not engine.synthesized
+
+
 def test_the_synthesis_has_the_last_word_on_the_polarity() -> None:
     mixed = profile(0.5, 60.0)
     # A second line, far from the first, with a stronger V of the other sign: the lobes say one thing, the

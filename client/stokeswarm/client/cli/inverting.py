@@ -129,6 +129,13 @@ def invert(
     gate_tries: Annotated[
         int, typer.Option(min=1, help="Starts that it is inverted from, besides the plan's own model.")
     ] = 1,
+    gate_polarity: Annotated[
+        bool,
+        typer.Option(
+            "--gate-polarity/--no-gate-polarity",
+            help="Let Stokes V turn a guess of the wrong polarity, and do its fit again in full.",
+        ),
+    ] = True,
     gate_scout: Annotated[
         bool,
         typer.Option(
@@ -192,7 +199,7 @@ def invert(
             for text in report.warnings:
                 note(f"warning: {text}")
         starts = parse_starts(gate_starts) or DEFAULT_STARTS
-        the_gate = Gate(gate, novelty, starts, gate_tries, gate_scout)
+        the_gate = Gate(gate, novelty, starts, gate_tries, gate_scout, gate_polarity)
         wishes = Wishes(init, name, the_gate, seed, all_cycles, assisted=assisted_cycles, prior=prior)
         progress = Silent() if quiet else reporter(err)
         with connect(inference, inversion, servers=servers) as cluster:
