@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import json
 from collections import deque
 from dataclasses import replace
 from pathlib import Path
@@ -18,6 +19,7 @@ from stokeswarm.client.gate import Gate, Reason
 from stokeswarm.client.layout import Start
 from stokeswarm.client.prepare import Wishes
 from stokeswarm.client.readers import Observation, read
+from stokeswarm.client.starts import named_guess
 from stokeswarm.client.store import ResultStore, StoreError
 from stokeswarm.client.testing import Fault, Script, fake_inference, fake_inversion, small_plan
 from stokeswarm.contract.errors import (
@@ -28,6 +30,7 @@ from stokeswarm.contract.errors import (
     UnavailableError,
 )
 from stokeswarm.contract.instrument import hinode_sp
+from stokeswarm.contract.plan import Plan
 from stokeswarm.contract.status import ContinuumReference, Status
 
 HASTY = RetryPolicy(attempts=3, first_pause=0.001, longest_pause=0.002)
@@ -56,6 +59,13 @@ def invert(script: Script, obs: Observation, wishes: Wishes = MODEL, **options: 
         connect(inference, inversion) as cluster,
     ):
         return cluster.invert(obs, small_plan(), wishes=wishes, **options).load()  # type: ignore[arg-type]
+
+
+def five_nodes() -> Plan:
+    """The small plan with more nodes of the temperature."""
+    plan = small_plan()
+    cycle = replace(plan.cycles[0], components=(replace(plan.cycles[0].components[0], temperature=5),))
+    return replace(plan, cycles=(cycle,))
 
 
 def same(a: xr.DataTree, b: xr.DataTree) -> None:
@@ -191,6 +201,24 @@ def test_the_gate_sends_back_what_is_bad_or_novel_and_keeps_the_better_fit() -> 
     assert np.isnan(tree["fit/chi2_full"].values[0]).tolist() == [True, True, True, False, False, False]
     summary = tree.attrs["summary"]
     assert (summary["gate_total"], summary["gate_scouted"], summary["gate_improved"]) == (5, 2, 2)
+
+
+@pytest.mark.parametrize(("log_gf", "other"), [(-1.236, False), (-0.97, True)])
+def test_a_network_of_other_lines_gives_level_and_slope(log_gf: float, other: bool) -> None:
+    card = json.dumps({"training": {"recipe": {"regions": [{"lines": [[6302.4936, log_gf]]}]}}})
+    with (
+        fake_inversion(Script()) as inversion,
+        fake_inference(card=card) as inference,
+        connect(inference, inversion) as cluster,
+    ):
+        run = cluster.begin(observation(1, 2), five_nodes(), wishes=CNN)
+        notes = [text for text in run.prepared.notes if "other strengths" in text]
+        tiles = list(run)
+    assert len(notes) == other
+    initial = tiles[0].arrays["initial/temperature"].reshape(2, -1)
+    hsra = named_guess("hsra", five_nodes())[0].temperature
+    bend = np.abs(np.diff(initial - hsra, 2, axis=1)).max()
+    assert (bend < 0.01) == other
 
 
 def test_best_of_keeps_the_lower_chi2() -> None:

@@ -1,7 +1,8 @@
 """Whether a plan's lines are those that a network learnt.
 
 A network has seen its lines with certain strengths only. Where a plan gives them others, profiles look hotter
-or cooler to the network than to the inversion, and neither its novelty nor the gate can tell.
+or cooler to the network than to the inversion, and neither its novelty nor the gate can tell. Of its
+temperature only the level and the slope are taken then (`stokeswarm.client.smooth.within_nodes`).
 """
 
 from __future__ import annotations
@@ -18,8 +19,8 @@ SAME_LINE: Final = 0.03
 NEGLIGIBLE: Final = 0.03
 
 
-def strength_notes(model: ModelInfo, plan: Plan) -> tuple[str, ...]:
-    """What to tell a user whose lines are stronger or weaker than those that a network has seen.
+def other_strengths(model: ModelInfo, plan: Plan) -> tuple[str, ...]:
+    """The plan's lines that are stronger or weaker than those that a network has seen, and by what.
 
     Parameters
     ----------
@@ -31,24 +32,18 @@ def strength_notes(model: ModelInfo, plan: Plan) -> tuple[str, ...]:
     Returns
     -------
     tuple of str
-        One sentence, or none where every line that both know differs by less than one standard deviation of
+        One entry for every line that both know and whose log gf differ by more than one standard deviation of
         what the network has seen.
     """
     learnt, spread = _learnt(model.card)
     limit = max(spread, NEGLIGIBLE)
-    found = [
-        f"{line.element} {line.wavelength:.4f} Å: {line.log_gf:g} in the plan, {log_gf:g} in the network"
+    return tuple(
+        f"{line.element} {line.wavelength:.4f} Å: log gf {line.log_gf:g} in the plan, "
+        f"{log_gf:g} in the network"
         for region in plan.regions
         for line in region.lines
         for wavelength, log_gf in learnt
         if abs(line.wavelength - wavelength) <= SAME_LINE and abs(line.log_gf - log_gf) > limit
-    ]
-    if not found:
-        return ()
-    return (
-        f"network {model.name} has seen lines of other strengths (log gf of {'; '.join(found)}; varied by "
-        f"{spread:g} dex in training): its guess of the temperature is off, and an assisted fit may keep "
-        "some of that",
     )
 
 

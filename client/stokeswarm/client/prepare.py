@@ -14,7 +14,7 @@ from stokeswarm.client.delivery import RetryPolicy
 from stokeswarm.client.finding import find_engine, find_model, find_network
 from stokeswarm.client.gate import MODEL, Gate
 from stokeswarm.client.map_start import MapStart
-from stokeswarm.client.network_lines import strength_notes
+from stokeswarm.client.network_lines import other_strengths
 from stokeswarm.client.network_units import for_network
 from stokeswarm.client.positions import mu_of
 from stokeswarm.client.previous import PreviousStart
@@ -150,10 +150,19 @@ def prepare(observation: Observation, project: Project, wishes: Wishes, services
             raise InvalidArgumentError("--init cnn: a network starts one component, the plan has two")
         model = find_network(observation, part.argument, services)
         models.append(model)
-        notes.extend(strength_notes(model, plan))
+        other = other_strengths(model, plan)
+        if other:
+            notes.append(
+                f"network {model.name} has seen lines of other strengths ({'; '.join(other)}): of its "
+                "temperatures only level and slope are taken"
+            )
         name, version = model.name, model.version
         mu = mu_of(position) if own_mu and position is not None else None
-        return CnnStart(lambda spectra: services.predict(name, version, spectra), model, fallback, plan, mu)
+
+        def predict(spectra: Spectra) -> Prediction:
+            return services.predict(name, version, spectra)
+
+        return CnnStart(predict, model, fallback, plan, mu, bool(other))
 
     position, own_mu = _position(observation, project)
     starters = tuple(starter(part) for part in (spec.parts or (spec,)))

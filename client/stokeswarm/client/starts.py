@@ -225,6 +225,8 @@ class CnnStart:
     plan : Plan
     mu : ndarray (ny, nx) float64 or None
         Of the pixels; None = the plan's.
+    other_lines : bool
+        Whether the network has seen lines of other strengths than the plan's.
     """
 
     predict: Callable[[Spectra], Prediction]
@@ -232,6 +234,7 @@ class CnnStart:
     base: ModelStart
     plan: Plan
     mu: Floats | None = None
+    other_lines: bool = False
 
     @property
     def label(self) -> Start:
@@ -254,7 +257,8 @@ class CnnStart:
         base = self.base.start(pixels).atmosphere[0]
         whole = on_axis(guess.atmosphere, base, self.plan, self.model.quantities)
         model = base.resample(self.plan.log_tau)
-        atmosphere = within_limits(within_nodes(whole, model, self.plan), self.plan)
+        brought = within_nodes(whole, model, self.plan, other_lines=self.other_lines)
+        atmosphere = within_limits(brought, self.plan)
         error = () if guess.error is None else (error_within(guess.error, whole, atmosphere),)
         usable = np.array([status.has_result for status in guess.status], np.bool_)
         for name, values in atmosphere.arrays().items():

@@ -328,7 +328,7 @@ class FakeInference(inference_pb2_grpc.InferenceServiceServicer):  # type: ignor
     Its novelty is the first sample of V, its features those of `fake_features`, where it has any.
     """
 
-    def __init__(self, features: bool = True) -> None:
+    def __init__(self, features: bool = True, card: str = "{}") -> None:
         self.features = features
         self.info = ModelInfo(
             name="hinode-sp",
@@ -349,6 +349,7 @@ class FakeInference(inference_pb2_grpc.InferenceServiceServicer):  # type: ignor
             ),
             reference=ContinuumReference.DISC_CENTRE,
             novelty_threshold=1.0,
+            card=card,
         )
 
     def ListModels(self, request: Any, context: Any) -> Any:  # noqa: N802  # gRPC's name
@@ -409,9 +410,9 @@ def fake_inversion(script: Script | None = None, digest: str = "fake") -> Iterat
 
 
 @contextmanager
-def fake_inference(features: bool = True) -> Iterator[str]:
+def fake_inference(features: bool = True, card: str = "{}") -> Iterator[str]:
     """Run the fake inference server; its address."""
-    servicer = FakeInference(features)
+    servicer = FakeInference(features, card)
     yield from _serve(
         lambda server: inference_pb2_grpc.add_InferenceServiceServicer_to_server(servicer, server),
         "stokeswarm.v1.InferenceService",

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from stokeswarm.client.network_lines import strength_notes
+from stokeswarm.client.network_lines import other_strengths
 from stokeswarm.client.testing import small_plan
 from stokeswarm.contract.inference import ModelInfo
 from stokeswarm.contract.instrument import FE_6302
@@ -48,17 +48,17 @@ def plan(log_gf: float, shift: float = 0.0) -> Plan:
     ],
 )
 def test_lines_of_another_strength_are_told(log_gf: float, spread: float | None, told: bool) -> None:
-    notes = strength_notes(network([[6302.4936, -1.236]], spread), plan(log_gf))
-    assert len(notes) == told
+    found = other_strengths(network([[6302.4936, -1.236]], spread), plan(log_gf))
+    assert len(found) == told
     if told:
-        assert f"{log_gf:g} in the plan, -1.236 in the network" in notes[0]
+        assert f"log gf {log_gf:g} in the plan, -1.236 in the network" in found[0]
 
 
 def test_other_lines_are_not_compared() -> None:
     far = network([[6301.5012, -0.75]])
-    assert strength_notes(far, plan(-1.236)) == ()
+    assert other_strengths(far, plan(-1.236)) == ()
     # The same line with another author's wavelength.
-    assert strength_notes(network([[6302.4936, -1.236]]), plan(-0.97, shift=0.005))
+    assert other_strengths(network([[6302.4936, -1.236]]), plan(-0.97, shift=0.005))
 
 
 @pytest.mark.parametrize(
@@ -66,4 +66,4 @@ def test_other_lines_are_not_compared() -> None:
     ["", "{}", "[]", '{"training": null}', '{"training": {"recipe": {"regions": [{"lines": [[1]]}]}}}'],
 )
 def test_a_card_that_says_nothing_is_no_error(card: str) -> None:
-    assert strength_notes(with_card(card), plan(-0.97)) == ()
+    assert other_strengths(with_card(card), plan(-0.97)) == ()

@@ -57,6 +57,17 @@ def test_each_quantity_gets_the_freedom_of_its_nodes() -> None:
     assert min(result.azimuth[0, 0], 180.0 - result.azimuth[0, 0]) < 2.0
 
 
+def test_of_a_network_of_other_lines_the_level_and_the_slope_of_the_temperature_are_kept() -> None:
+    raw, model = on_axis(guess()), constant()
+    freedom = plan(field_strength=3)
+    result = within_nodes(raw, model, freedom, other_lines=True)
+    slope = np.diff(result.temperature, axis=1) / np.diff(AXIS)
+    np.testing.assert_allclose(slope, slope[:, :1] * np.ones(AXIS.size - 1), atol=1e-7)
+    usual = within_nodes(raw, model, freedom)
+    assert np.abs(usual.temperature - result.temperature).max() > 0.1
+    np.testing.assert_array_equal(result.field_strength, usual.field_strength)
+
+
 def test_a_models_own_structure_stays() -> None:
     model = replace(constant(), field_strength=700.0 + 300.0 * np.sin(AXIS) * np.ones((3, 1)))
     shifted = replace(on_axis(guess()), field_strength=model.field_strength + 120.0)
