@@ -39,7 +39,7 @@ from stokeswarm.contract.atmosphere import Floats
 
 Numbers = npt.NDArray[np.int64]
 #: whether a fit ends the search: from its status and χ², and the χ² of the assisted run
-Final = Callable[[npt.NDArray[np.uint8], Floats, Floats], Bools]
+Verdict = Callable[[npt.NDArray[np.uint8], Floats, Floats], Bools]
 
 
 class SecondRun:
@@ -99,7 +99,7 @@ class SecondRun:
         assisted = found["fit/chi2"][rows].copy()
         open_rows = np.ones(rows.size, np.bool_)
 
-        def attempt(choice: Numbers, cycles: tuple[int, ...], path: str, final: Final, last: Bools) -> None:
+        def attempt(choice: Numbers, cycles: tuple[int, ...], path: str, final: Verdict, last: Bools) -> None:
             for part, atmosphere in mixed(starts, np.where(open_rows, choice, -1)):
                 other = self._empty(len(pixels))
                 names = np.array(

@@ -140,7 +140,7 @@ def invert(
         bool,
         typer.Option(
             "--gate-scout/--no-gate-scout",
-            help="Spare it the full cycles where the short ones, from there, end at the same chi-square.",
+            help="Spare it the full cycles where short ones from that start end at the same chi-square.",
         ),
     ] = True,
     repair: Annotated[
