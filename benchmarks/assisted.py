@@ -25,7 +25,9 @@ from stokeswarm.client.prepare import Wishes
 from stokeswarm.client.readers import Observation
 from stokeswarm.client.trol import load_control_file
 
-QUANTITIES = ("temperature", "velocity", "field_strength", "azimuth", "inclination")
+#: judged where the polarisation exceeds 5 σ
+ANGLES = ("azimuth", "inclination")
+QUANTITIES = ("temperature", "velocity", "field_strength", *ANGLES)
 #: rows of the map that SIR inverts: together they hold quiet Sun, plage, penumbra and umbra in the shares of
 #: the whole map, within 3 %
 SIR_ROWS = (8, 20)
@@ -40,15 +42,17 @@ GATES = {
 def figures(found: Comparison) -> dict[str, Any]:
     """Correlations at log τ = 0, shares of worse fits, core-seconds, and the largest ratio of errors."""
     ratios = next((row for row in found.chi2 if row.selection == ALL), None)
-    judged = [row for row in found.against_truth if not row.polarised and row.ratio == row.ratio]
+    judged = [
+        row
+        for row in found.against_truth
+        if row.selection == ALL and row.ratio == row.ratio and row.polarised == (row.quantity in ANGLES)
+    ]
     worst = max(judged, key=lambda row: row.ratio, default=None)
     selection = REACHED_NOISE if REACHED_NOISE in found.pixels else ALL
     return {
         "pixels": found.pixels[ALL],
         "correlation": {
-            name: found.row(
-                name, 0.0, selection=selection, polarised=name in ("azimuth", "inclination")
-            ).correlation
+            name: found.row(name, 0.0, selection=selection, polarised=name in ANGLES).correlation
             for name in QUANTITIES
         },
         "worse_share": None if ratios is None else ratios.worse,
