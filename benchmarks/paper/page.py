@@ -50,8 +50,9 @@ by the network's errors where the profile says nothing) and the full cycles wher
 with the embedded LTE engine unless another is named.
 Correlations are over the pixels where the reference reached the noise (reduced χ² at most 1.5 times its
 median), at log τ = 0; errors are rms differences from the truth over all pixels, of angles where the
-polarisation exceeds 5 σ. Core-seconds are CPU seconds of the engine, the gate's included. The figures count pixels, on a
-logarithmic scale; those at other depths, and maps of the differences, are in `paper-output/findings`.
+polarisation exceeds 5 σ. Core-seconds are CPU seconds of the engine, the gate's included. The figures count
+pixels, on a logarithmic scale; those at other depths, and maps of the differences, are in
+`paper-output/findings`.
 """
 
 
