@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 from typing import Any, Final
 
 from findings import FIGURE, recorded
+from PIL import Image
 
 #: what each experiment is, in the order of the page
 TITLES: Final[dict[str, str]] = {
@@ -35,6 +35,8 @@ NAMES: Final = {
     "azimuth": ("χ [°], polarised above 5 σ", True),
     "inclination": ("γ [°], polarised above 5 σ", True),
 }
+#: of a figure
+COLOURS: Final = 128
 #: what a faint polarisation says nothing of
 ANGLES: Final = ("inclination", "azimuth")
 HEAD: Final = """# The paper's experiment
@@ -68,7 +70,9 @@ def write_page(folder: Path, page: Path) -> None:
             continue
         image = Path("images") / f"paper-{name}.png"
         (page.parent / image.parent).mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(place / FIGURE, page.parent / image)
+        # A third of the bytes, and no colour that anyone misses.
+        with Image.open(place / FIGURE) as figure:
+            figure.convert("RGB").quantize(COLOURS).save(page.parent / image, optimize=True)
         parts += [*_section(found), f"![{title}]({image.as_posix()})\n"]
     page.write_text("\n".join(parts).rstrip() + "\n", encoding="utf-8")
 
