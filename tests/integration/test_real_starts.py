@@ -58,7 +58,7 @@ def test_classes_start_as_well_as_all_cycles_do(
     assert np.isin(tree["fit/status"].values, RESULTS).all()
     assert (chi2 <= 1.1 * before).all()
     assert (tree["fit/start"].values == Start.CLUSTER).mean() > 0.5
-    assert tree["fit/seconds"].values.mean() < 0.75 * reference.map("fit/seconds").mean()
+    assert tree["fit/iterations"].values.mean() < 0.75 * reference.map("fit/iterations").mean()
 
 
 def test_a_spoilt_pixel_is_repaired(cluster: Cluster, reference: ResultStore, tmp_path: Path) -> None:
