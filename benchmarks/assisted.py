@@ -25,7 +25,7 @@ from stokeswarm.client.prepare import Wishes
 from stokeswarm.client.readers import Observation
 from stokeswarm.client.trol import load_control_file
 
-#: judged where the polarisation exceeds 5 σ
+#: correlated where the polarisation exceeds 5 σ
 ANGLES = ("azimuth", "inclination")
 QUANTITIES = ("temperature", "velocity", "field_strength", *ANGLES)
 #: rows of the map that SIR inverts: together they hold quiet Sun, plage, penumbra and umbra in the shares of
@@ -42,11 +42,7 @@ GATES = {
 def figures(found: Comparison) -> dict[str, Any]:
     """Correlations at log τ = 0, shares of worse fits, core-seconds, and the largest ratio of errors."""
     ratios = next((row for row in found.chi2 if row.selection == ALL), None)
-    judged = [
-        row
-        for row in found.against_truth
-        if row.selection == ALL and row.ratio == row.ratio and row.polarised == (row.quantity in ANGLES)
-    ]
+    judged = [row for row in found.against_truth if row.selection == ALL and row.ratio == row.ratio]
     worst = max(judged, key=lambda row: row.ratio, default=None)
     selection = REACHED_NOISE if REACHED_NOISE in found.pixels else ALL
     return {

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -34,8 +34,7 @@ def record(case: Case, folder: Path) -> None:
     found = measure(pair)
     selection = REACHED_NOISE if REACHED_NOISE in found.pixels else ALL
     write_report(pair, found, folder, selection)
-    top = load(case.reference, case.other, case.truth, DEPTHS[:1])
-    draw_correlations(top, measure(top), folder / FIGURE, selection)
+    draw_correlations(replace(pair, log_tau=DEPTHS[:1]), found, folder / FIGURE, selection)
 
 
 def recorded(folder: Path) -> dict[str, Any] | None:

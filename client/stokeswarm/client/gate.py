@@ -46,8 +46,8 @@ DEFAULT_TRIES: Final = 1
 #: two runs whose χ² differ by less than this have found the same minimum
 AGREEMENT: Final = 0.05
 #: a scout that gains less than this on the assisted run (or loses less) has shown that the misfit is the
-#: plan's: no pixel is to end above 1.1 × the χ² of its full inversion. Of 123 pixels of the 24 × 40 map, full
-#: cycles then ended at 0.92 to 1.03 × the lower of the two
+#: plan's: no pixel is to end above 1.1 × the χ² of its full inversion. Of 123 pixels of the 24 × 40 map, on
+#: which it was chosen, full cycles then ended at 0.92 to 1.03 × the lower of the two
 SCOUTED: Final = 0.1
 
 #: statuses with numbers, as the store holds them

@@ -15,7 +15,7 @@ from stokeswarm.contract.plan import Plan
 
 #: lines this far apart are two [Å]; published wavelengths of one differ by a few mÅ
 SAME_LINE: Final = 0.03
-#: difference of log gf that is none [dex]: what published laboratory values are good for
+#: difference of log gf that is none [dex]: 7 % of a line's strength
 NEGLIGIBLE: Final = 0.03
 
 

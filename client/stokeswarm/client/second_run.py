@@ -1,4 +1,4 @@
-"""The gate's second run: all cycles, from the start that looks most like the observed profile.
+"""The gate's second run: from the start that looks most like the observed profile.
 
 Every start of the gate's list is synthesised (a few milliseconds each; an inversion takes a hundred times as
 long), and the one whose profile is nearest to the observed one is inverted with all cycles. Where that
@@ -73,7 +73,7 @@ class SecondRun:
         reason: npt.NDArray[np.uint8],
         ended: Callable[[Rows], None],
     ) -> None:
-        """Invert some pixels with all cycles; the best fit of each stays.
+        """Invert some pixels again; the best fit of each stays.
 
         Parameters
         ----------
@@ -161,7 +161,7 @@ class SecondRun:
         won = chosen & better(
             found["fit/status"], found["fit/chi2"], other["fit/status"], other["fit/chi2"]
         )  # fmt: skip
-        # Without a result on either side the later reason stands: it comes from the full run.
+        # Without a result on either side the later reason stands.
         won |= chosen & ~np.isin(found["fit/status"], RESULTS)
         found[path][rows] = np.fmin(found[path][rows], other["fit/chi2"][rows])
         seconds = np.nan_to_num(found["fit/seconds"][rows]) + np.nan_to_num(other["fit/seconds"][rows])

@@ -27,7 +27,7 @@ PLAIN: Final = ("temperature", "field_strength", "velocity", "inclination", "mic
 #: nodes of the temperature of a network that has seen lines of other strengths: they form at other depths,
 #: and its finer structure would stay where the profile says little. On the 24 × 40 map, whose lines are 0.16
 #: and 0.27 dex stronger than those seen, an assisted run's errors in the temperature at log τ = −1 were 1.26
-#: times the reference's with the plan's five nodes, 1.04 with three, and 0.92 with two
+#: times the reference's with the plan's five nodes, 1.04 with three, and 0.92 with two: chosen on that map
 FOREIGN_NODES: Final = 2
 
 
